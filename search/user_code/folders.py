@@ -26,7 +26,7 @@ _lock = threading.RLock()
 _at_work: list[Path] = []
 """Folders of the studies that threads of this process work on."""
 
-_others: dict[Path, dict[str, ModuleType]] = {}
+_others: dict[str, dict[str, ModuleType]] = {}
 """Folder of a study -> modules of it that another study has modules of the same names for."""
 
 
@@ -40,9 +40,9 @@ def add_import_folders(folder: Path) -> None:
         folder: Folder of the study file.
     """
     folder = folder.absolute()
-    if folder != _last[0] and any(_others):
+    if folder != _last[0] and _others:
         _swap_modules(folder)
-    _others.setdefault(folder, {})
+    _others.setdefault(str(folder), {})
     _last[0] = folder
     _current.set(folder)
     entries = [str(folder), *(entry for entry in (os.getcwd(), *_added) if entry != str(folder))]
@@ -114,9 +114,9 @@ def _swap_modules(folder: Path) -> None:
     """Puts modules of other studies away that hide those of a folder, and brings its own back."""
     for name, module in list(sys.modules.items()):
         root = _study_root(name, module)
-        if root is not None and root != folder and _has_module(folder, name.partition(".")[0]):
+        if root is not None and root != str(folder) and _has_module(folder, name.partition(".")[0]):
             _others[root][name] = sys.modules.pop(name)
-    modules = _others.get(folder, {})
+    modules = _others.get(str(folder), {})
     sys.modules.update(
         {name: modules.pop(name) for name in list(modules) if name not in sys.modules}
     )
@@ -127,19 +127,18 @@ def _shared_module(first: Path, second: Path) -> str | None:
     """Returns a loaded module of the first folder that the second folder has, too."""
     for name, module in list(sys.modules.items()):
         top = name.partition(".")[0]
-        if _study_root(name, module) == first and _has_module(second, top):
+        if _study_root(name, module) == str(first) and _has_module(second, top):
             return top
     return None
 
 
-def _study_root(name: str, module: ModuleType) -> Path | None:
+def _study_root(name: str, module: ModuleType) -> str | None:
     """Returns the study's folder that a module is imported from; None for any other module."""
     file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not any(file.startswith(str(each)) for each in _others):
+    if not isinstance(file, str):
         return None
-    path = Path(file)
-    depth = name.count(".") + (path.name == "__init__.py")
-    root = path.parents[depth] if depth < len(path.parents) else path
+    depth = name.count(".") + file.endswith(f"{os.sep}__init__.py")
+    root = file.rsplit(os.sep, depth + 1)[0] or os.sep
     return root if root in _others else None
 
 

@@ -55,6 +55,20 @@ def test_module_is_the_same_object_when_its_study_comes_back(folders: tuple[Path
     assert sys.modules[NAME] is module
 
 
+def test_packages_make_way_with_their_modules(folders: tuple[Path, Path]) -> None:
+    for folder in folders:
+        (folder / "package_of_two").mkdir()
+        for module in ("__init__", "inner"):
+            (folder / "package_of_two" / f"{module}.py").write_text(f"VALUE = {folder.name!r}\n")
+    values = []
+    for folder in (*folders, folders[0]):
+        add_import_folders(folder)
+        values += [resolve("package_of_two.inner:VALUE"), resolve("package_of_two:VALUE")]
+    assert values == ["a", "a", "b", "b", "a", "a"]
+    for name in ("package_of_two", "package_of_two.inner"):
+        sys.modules.pop(name, None)
+
+
 def test_second_study_is_refused_when_the_first_is_at_work_with_a_module_of_the_name(
     folders: tuple[Path, Path],
 ) -> None:
