@@ -172,6 +172,7 @@ def epochs_of(study: StageStudy, plan: Plan) -> tuple[list[int], torch.Tensor]:
     return seen, weights(study.workbench.pipeline.candidate(plan, watch))
 
 
+@pytest.mark.slow
 def test_longer_training_continues_the_shorter_one_with_the_same_weights(
     study: StageStudy, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ TIMES = {
 }
 
 
+@pytest.mark.slow
 def test_profile_of_a_named_network_writes_page_and_json(cli: Cli, tmp_path: Path) -> None:
     result = cli("profile", *SMALL, "-o", tmp_path / "out", "--json")
     assert result.code == 0, result.err

@@ -72,6 +72,7 @@ def test_exported_tokenizer_can_be_loaded_again(table: Path, tmp_path: Path) -> 
     assert again.fingerprint == first.fingerprint
 
 
+@pytest.mark.slow
 def test_tokenizer_is_the_same_in_every_process(table: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from paretune.search.data import load_data;"

@@ -122,6 +122,7 @@ def test_studies_run_in_threads_at_the_same_time(tmp_path: Path) -> None:
     assert [len(study.trials) for study in studies] == [5, 5]
 
 
+@pytest.mark.slow
 def test_run_in_a_thread_is_stopped_from_another(tmp_path: Path) -> None:
     begun = threading.Event()
 

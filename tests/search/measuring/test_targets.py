@@ -38,6 +38,7 @@ def file(tmp_path: Path) -> Path:
 # -- a finished study ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_each_target_is_measured_on_its_own_file(done: Path) -> None:
     record = record_of(done)
     assert record.targets == ("a", "b")

@@ -66,6 +66,7 @@ def test_new_technique_of_a_changed_study_is_tried_first(finished: Path, cli: Cl
     assert steps(finished) is not None
 
 
+@pytest.mark.slow
 def test_data_is_loaded_once_and_handed_to_the_run(
     study: Study, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +130,7 @@ def test_fault_of_a_check_does_not_end_a_run(study: Study, monkeypatch: pytest.M
     )
 
 
+@pytest.mark.slow
 def test_first_step_changes_no_trial(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def own(tmp_path: Path, module: str) -> Callable[..., Path]:
     return write
 
 
+@pytest.mark.slow
 def test_full_check_shows_all_checks_and_an_estimate_and_leaves_nothing(
     study: Study, cli: Cli
 ) -> None:

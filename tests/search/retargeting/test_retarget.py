@@ -42,6 +42,7 @@ def retarget(cli: Cli, file: Path, *options: object) -> dict[str, Any]:
     return table
 
 
+@pytest.mark.slow
 def test_front_in_another_runtime_is_exported_measured_and_stored(
     finished: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +78,7 @@ def test_front_in_another_runtime_is_exported_measured_and_stored(
     assert [row["new"]["trial"] for row in again["rows"]] == [0]
 
 
+@pytest.mark.slow
 def test_front_is_the_final_one(finished: Path, cli: Cli) -> None:
     """In the final session, a trial on the front of the search was slower than all others."""
     number = min(n for n in record_of(finished).members if n)

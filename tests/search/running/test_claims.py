@@ -49,6 +49,7 @@ def trials_of(file: Path) -> list[TrialRecord]:
         return list(store.record().trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_plan_that_another_worker_runs_is_not_begun(tmp_path: Path, cli: Any, sampler: str) -> None:
     alone, shared = study(tmp_path / "alone", sampler), study(tmp_path / "shared", sampler)

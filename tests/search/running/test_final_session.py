@@ -149,6 +149,7 @@ def break_on_test(monkeypatch: pytest.MonkeyPatch, *trials: int) -> None:
     monkeypatch.setattr(Accuracy, "measure", staticmethod(overflow))
 
 
+@pytest.mark.slow
 def test_trial_with_test_outputs_that_are_not_finite_leaves_the_front(
     finished: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ def study(tiny: Path) -> Path:
     return tiny
 
 
+@pytest.mark.slow
 def test_format_variants_share_the_training_and_do_not_count_as_trials(
     study: Path, cli: Any
 ) -> None:

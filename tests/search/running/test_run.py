@@ -79,6 +79,7 @@ def test_second_run_reports_that_all_trials_are_done(finished: Path, cli: Any) -
     assert outcomes(record_of(finished)) == before
 
 
+@pytest.mark.slow
 def test_run_continues_when_more_trials_are_requested(finished: Path, cli: Any) -> None:
     before = outcomes(record_of(finished))
     output = cli("run", finished, "--trials", 8)
@@ -221,6 +222,7 @@ def test_compatible_change_continues_the_study(finished: Path, cli: Any, change:
     assert cli("run", finished, "--set", change).code == 0
 
 
+@pytest.mark.slow
 def test_repeated_plan_takes_the_stored_result(tiny: Path, cli: Any) -> None:
     space = "space={quantization: {choice: [none, dynamic]}, finetune: {epochs: 0}}"
     search = "search={sampler: random, trials: 5, seed: 0, format_variants: false}"
@@ -273,6 +275,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paretune.search.preflight.first_step.first_step", lambda *_, **__: None)
 
 
+@pytest.mark.slow
 def test_failing_trial_is_recorded_and_the_study_goes_on(tiny: Path, cli: Any) -> None:
     with_nets(tiny, "failing_nets", "{choice: [4, 7]}")
     output = cli("run", tiny, "--set", "search={sampler: random, trials: 6, seed: 3}")
@@ -320,6 +323,7 @@ def test_time_budget_ends_the_run(tiny: Path, cli: Any) -> None:
     assert len(record_of(tiny).trials) < 100
 
 
+@pytest.mark.slow
 def test_study_without_a_limit_stops_at_its_goals(tiny: Path, cli: Any) -> None:
     output = cli("run", tiny, "--set", "budget={stop_at_goals: true}", "--trials", 50)
     assert output.code == 0, output.err

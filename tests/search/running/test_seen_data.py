@@ -112,6 +112,7 @@ NO_TEST = "There is no test part, because the study starts from trained weights"
 SEEN_VALIDATION = "The validation part is split off the training part, which the study's trained"
 
 
+@pytest.mark.slow
 def test_test_part_is_half_of_the_validation_folder(folder: Path, cli: Cli) -> None:
     file = folder / "on-train-val.yaml"
     result = cli("run", file)

@@ -108,6 +108,7 @@ def trained(events: list[Event]) -> bool:
 # -- one trial -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_broken_bound_ends_the_trial_before_training_with_a_graded_violation(
     study: StageStudy, baseline: TrialRecord
 ) -> None:

@@ -67,6 +67,7 @@ def test_settings_that_the_task_fixes_are_refused(options, text):
         ultralytics_task(model="yolo11n.yaml", data="cells.yaml", **options)
 
 
+@pytest.mark.slow
 def test_only_the_program_of_the_process_imports_the_package():
     """Ultralytics is under AGPL-3.0; no other file may import it, and no file may import that."""
     importing = set()
@@ -94,6 +95,7 @@ def test_the_package_is_no_dependency():
     assert not any("ultralytics" in each for group in groups for each in group)
 
 
+@pytest.mark.slow
 def test_the_program_starts_without_paretune_on_its_path(tmp_path):
     """Another interpreter has no Paretune: the files beside the program suffice."""
     program = ROOT / "search" / "tasks" / "ultralytics_process" / "worker.py"
