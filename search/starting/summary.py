@@ -8,6 +8,7 @@ from typing import Any
 from paretune.search.preflight.estimate import duration
 from paretune.search.starting.init import InitResult
 from paretune.search.starting.study_text import facts_lines
+from paretune.search.views.words import count_text
 
 LABEL = 10
 """Columns of the labels."""
@@ -48,5 +49,5 @@ def _space_text(space: Mapping[str, Any]) -> str:
         options = [name for name in value.get("choice", value) if name != "none"]
         texts.append(f"{section} {', '.join(options)}")
     if "finetune" in space:
-        texts.append(f"finetuning of {space['finetune']['epochs']} epochs")
+        texts.append(f"finetuning of {count_text(space['finetune']['epochs'], 'epoch')}")
     return "; ".join(texts) or "nothing"

@@ -290,7 +290,11 @@ def _epochs(recipe: Node) -> str:
         value = node.value if isinstance(node, Fixed) else None
     elif isinstance(recipe, Fixed) and isinstance(recipe.value, Mapping):
         value = recipe.value.get("epochs")
-    return f" ({value} epochs)" if value is not None else ""
+    return f" ({_epochs_text(value)})" if value is not None else ""
+
+
+def _epochs_text(epochs: Any) -> str:
+    return f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
 
 def _notes(spec: StudySpec) -> list[str]:
@@ -397,7 +401,7 @@ def _network_text(network: Mapping[str, Any]) -> str:
     if "stages" in network:
         source, training = (stage["params"] for stage in network["stages"])
         epochs = training["recipe"]["epochs"]
-        return f"{_network_text(source)}, with {epochs} epochs of elastic training"
+        return f"{_network_text(source)}, with {_epochs_text(epochs)} of elastic training"
     [(name, params)] = network["architecture"].items()
     text = _option_text(Selection(name, params))
     if params.get("factory") == NETWORK:
@@ -405,7 +409,7 @@ def _network_text(network: Mapping[str, Any]) -> str:
     if network["checkpoint"]:
         text += f", weights from {checkpoint_name(network['checkpoint'])}"
     if network["recipe"]:
-        text += f", trained {network['recipe']['epochs']} epochs"
+        text += f", trained {_epochs_text(network['recipe']['epochs'])}"
     return text
 
 

@@ -72,7 +72,7 @@ def test_command_has_help(cli: Cli, name: str) -> None:
 def test_check_prints_the_space(tiny: Path, cli: Cli) -> None:
     result = cli("check", tiny)
     assert result.code == 0
-    for text in ("pruning.structured.ratio", "if pruning = structured", "pretrain (1 epochs)"):
+    for text in ("pruning.structured.ratio", "if pruning = structured", "pretrain (1 epoch)"):
         assert text in result.out
     assert not tiny.with_suffix("").exists(), "check must write nothing"
 

@@ -158,8 +158,8 @@ def test_stage_learns_if_the_option_lists_it_and_it_trains(teacher_study: Path) 
         "deploy": False,
     }
     shown = check_info(spec).stages
-    assert "pretrain (1 epochs), distilled" in shown
-    assert "finetune (1 epochs), distilled" in shown
+    assert "pretrain (1 epoch), distilled" in shown
+    assert "finetune (1 epoch), distilled" in shown
 
 
 def test_learning_stages_include_those_of_each_choice() -> None:

@@ -83,7 +83,7 @@ def test_check_shows_that_one_training_serves_all_subnets(study: Path) -> None:
         "pretrain (3 epochs)",
         "elastic (5 epochs), once for all subnets",
         "subnet",
-        "finetune (1 epochs)",
+        "finetune (1 epoch)",
     )
 
 
