@@ -18,6 +18,9 @@ from types import FrameType
 _signals: list[int] = []
 """The signals that have arrived during this command."""
 
+_deferring = 0
+"""How many blocks are open that no interrupt may end."""
+
 
 def watch_interrupts() -> None:
     """Forgets earlier signals, and notes Ctrl-C from now on, unless the process ignores it."""
@@ -48,6 +51,24 @@ def noted_interrupts() -> Iterator[None]:
         if before is not None:  # a handler of C code cannot be put back
             signal.signal(signal.SIGINT, before)
         _signals.clear()
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[None]:
+    """Lets a short block end before an interrupt is raised, such as one that closes connections.
+
+    Raises:
+        KeyboardInterrupt: A signal to stop has arrived meanwhile.
+    """
+    global _deferring
+    before = len(_signals)
+    _deferring += 1
+    try:
+        yield
+    finally:
+        _deferring -= 1
+    if len(_signals) > before:
+        raise KeyboardInterrupt
 
 
 def exit_on_signals(code: int) -> None:
@@ -90,4 +111,5 @@ def _handle(number: int) -> None:
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     _signals.append(number)
-    raise KeyboardInterrupt
+    if not _deferring:
+        raise KeyboardInterrupt

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.database.damage import BUSY_SECONDS, PREFIX, explained, refuse_damage
+from paretune.search.interruption import deferred_interrupts
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -103,7 +104,8 @@ def open_rows(url: str) -> Iterator[Rows]:
         with explained(url):
             yield engine_rows(engine)
     finally:
-        engine.dispose()
+        with deferred_interrupts():
+            engine.dispose()
 
 
 def sqlite_rows(connection: sqlite3.Connection) -> Rows:

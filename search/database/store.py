@@ -24,6 +24,7 @@ from paretune.search.database.trials import OPEN_STATES, Trials
 from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.database.workers import Workers
 from paretune.search.errors import UserError
+from paretune.search.interruption import deferred_interrupts
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 
 __all__ = ["OPEN_STATES", "Row", "Store", "existing_store"]
@@ -136,8 +137,9 @@ class Store(Trials, Stages, Workers):
         return StudyReader(engine_rows(self.engine), name).record()
 
     def close(self) -> None:
-        """Closes the connections."""
-        self.engine.dispose()
+        """Closes the connections; SQLAlchemy would log an interrupt meanwhile as an error."""
+        with deferred_interrupts():
+            self.engine.dispose()
 
 
 @contextmanager

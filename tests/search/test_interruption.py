@@ -129,6 +129,19 @@ def test_ignored_signal_stays_ignored() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
+def test_interrupt_waits_for_the_end_of_a_short_block() -> None:
+    interruption.watch_interrupts()
+    done = []
+    with pytest.raises(KeyboardInterrupt), interruption.deferred_interrupts():
+        interrupt()
+        done.append("closed")
+    assert done == ["closed"]
+    with interruption.deferred_interrupts():  # the earlier signal was raised
+        done.append("again")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
 LATE = """
 import atexit, os, signal, sys, time
 from paretune.search import cli, interruption
