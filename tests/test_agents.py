@@ -184,6 +184,8 @@ def test_commands_that_begin_a_study_have_their_forms(cli: Cli, tiny: Path, tmp_
 @pytest.mark.slow
 def test_empty_front_exits_with_1_and_says_why(cli: Cli, tiny: Path) -> None:
     impossible = ("--set", 'constraints=["size <= 1 B"]', "--trials", 1)
-    end = cli("run", tiny, *impossible, "--json")
-    assert end.code == (0 if json.loads(end.out)["ok"] else 1)
-    jsonschema.validate(json.loads(end.out), form_of("run"))
+    end = checked(cli, 1, "run", tiny, *impossible)
+    assert not end["ok"] and end["over"]
+    assert end["front"] == [0], "the baseline alone, for comparison"
+    assert end["reason"] == "all 1 trials are done"
+    assert any("size <= 1 B" in command for command in end["next"])
