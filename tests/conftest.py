@@ -37,7 +37,8 @@ ROOT = Path(__file__).parents[1]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Runs the longest tests first, so that no worker runs one alone at the end."""
-    items.sort(key=lambda item: ("timeout" not in item.keywords, "slow" not in item.keywords))
+    marks = ("timeout", "benchmark", "heavy", "slow")
+    items.sort(key=lambda item: [mark not in item.keywords for mark in marks])
 
 
 @pytest.fixture(name="cli", scope="session")

@@ -103,8 +103,10 @@ def _children() -> float:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Returns this process's environment, with another folder for compiled modules."""
-    variables = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    """Returns this process's environment, in which compiled modules are kept."""
+    variables = dict(os.environ)
+    if variables.pop("PYTHONDONTWRITEBYTECODE", None) is None:
+        return variables
     return {**variables, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
