@@ -70,18 +70,20 @@ def arrangement_of(candidate: Candidate) -> Arrangement:
     Raises:
         InfeasibleCandidate: It has none, or was cut afterwards.
     """
-    for step in reversed(candidate.history):
-        if step.technique == TECHNIQUE:
-            return Arrangement.from_json(step.info)
-        if step.technique != "train":
-            raise InfeasibleCandidate(
-                f"a subnet is cut from an elastic network, and {step.technique} changed this one "
-                "after its elastic training"
-            )
-    raise InfeasibleCandidate(
-        "a subnet is cut from an elastic network, and this network is none; give the space an "
-        "elastic architecture"
-    )
+    techniques = [step.technique for step in candidate.history]
+    if TECHNIQUE not in techniques:
+        raise InfeasibleCandidate(
+            "a subnet is cut from an elastic network, and this network is none; give the space an "
+            "elastic architecture"
+        )
+    number = len(techniques) - 1 - techniques[::-1].index(TECHNIQUE)
+    others = [technique for technique in techniques[number + 1 :] if technique != "train"]
+    if others:
+        raise InfeasibleCandidate(
+            f"a subnet is cut from an elastic network, and {others[0]} changed this one after its "
+            "elastic training"
+        )
+    return Arrangement.from_json(candidate.history[number].info)
 
 
 def space_of(candidate: Candidate) -> ElasticSpace:

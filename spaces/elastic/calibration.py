@@ -53,14 +53,15 @@ def calibrate_shared(
         tensors: Its tensors; the statistics among them change.
         inputs: Batches of inputs.
     """
-    names = {name for name, module in network.modules().named_modules() if _has_statistics(module)}
+    modules = network.modules(choice)
+    names = {name for name, module in modules.named_modules() if _has_statistics(module)}
     if not names:
         return
     for name, tensor in tensors.items():
         module, _, buffer = name.rpartition(".")
         if module in names and buffer in ("running_mean", "running_var", "num_batches_tracked"):
             tensor.zero_()
-    with torch.no_grad(), measuring(network.modules()):
+    with torch.no_grad(), measuring(modules):
         for batch in inputs:
             network.run(choice, batch, tensors)
 

@@ -57,7 +57,6 @@ def estimates(
     complete = [arrangement.space.checked(choice) for choice in choices]
     model = copy.deepcopy(candidate.model).to(context.device).eval()
     network = SharedNetwork(model, candidate, arrangement, context.device)
-    network.modules().eval()
     loss = BatchLoss(context.data, None, device=context.device)
     inputs = list(calibration_batches(context, calibration))
     examples = list(batches(context, images, BATCH))

@@ -76,7 +76,7 @@ class SubnetLessons:
         """
         import torch
 
-        self._network.modules().train()
+        self._network.modules(choice).train()
         tensors = self._network.tensors(choice)
         student = self._network.run(choice, inputs, tensors)
         taught = mapped(outputs, lambda x: x.detach() if isinstance(x, torch.Tensor) else x)

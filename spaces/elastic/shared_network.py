@@ -34,6 +34,9 @@ from paretune.spaces.strides import correct_gradients
 
 Tensors = dict[str, torch.Tensor]
 
+Narrowing = tuple[dict[str, Slice], dict[SizeName, Any]]
+"""Tensor -> its slice, and size -> its change, if some layers are narrower."""
+
 COMPOSED = 256
 """Most widths of which the slices are kept; then all are made again."""
 
@@ -59,20 +62,15 @@ class SharedNetwork:
         self._candidate = candidate
         self._arrangement = arrangement
         self._device = device
-        original = copy.deepcopy(model).cpu().eval()
-        self._numbers = ElementNumbers(original)
-        self._runner = copy.deepcopy(original)
+        self._original = copy.deepcopy(model).cpu().eval()
+        self._numbers = ElementNumbers(self._original)
+        self._runner = copy.deepcopy(self._original)
         self._replace_attentions(self._runner)
         self._modules = dict(self._runner.named_modules())
         self._blocks = {name: self._modules[name] for name in arrangement.pairs}
         self._sizes = sizes_of(self._runner)
-        self._slices, _ = self._cut(original, {})
-        self._narrow: dict[tuple[str, float], tuple[dict[str, Slice], dict[SizeName, Any]]] = {}
-        for name, rows in arrangement.counts.items():
-            values, layers = arrangement.space.dimensions[name], arrangement.space.members[name]
-            for value, row in zip(values[:-1], rows, strict=False):
-                staying = dict(zip(layers, row, strict=True))
-                self._narrow[name, value] = self._cut(original, staying)
+        self._slices, _ = self._cut({})
+        self._narrow: dict[tuple[str, float], Narrowing] = {}
         self._runner.to(device)
         self._wrapped: dict[float, nn.Module] = {}
         self._composed: dict[tuple[float, ...], dict[str, Slice]] = {}
@@ -83,13 +81,18 @@ class SharedNetwork:
         self._stack = ExitStack()
         self._stack.enter_context(correct_gradients(self._runner, device))
 
-    def _cut(
-        self, original: nn.Module, staying: Mapping[str, int]
-    ) -> tuple[dict[str, Slice], dict[SizeName, Any]]:
+    def _narrowing(self, name: str, value: float) -> Narrowing:
+        """Returns what changes if one part of the network is narrower; found when first used."""
+        if (name, value) not in self._narrow:
+            full = self._arrangement.space.full
+            self._narrow[name, value] = self._cut(self._arrangement.units({**full, name: value}))
+        return self._narrow[name, value]
+
+    def _cut(self, staying: Mapping[str, int]) -> Narrowing:
         """Returns the slices of a copy that loses units, and the sizes that changed in it."""
-        model = copy.deepcopy(original)
+        model = copy.deepcopy(self._original)
         if staying:
-            with unfrozen(model):
+            with torch.enable_grad(), unfrozen(model):
                 layers = prunable_layers(model, self._candidate.shape)
             self._numbers.fill(model)
             cut_layers(layers, self._arrangement.orders, staying)
@@ -137,8 +140,12 @@ class SharedNetwork:
         gone = self._arrangement.space.blocks_left_out(choice)
         return {name: tensor for name, tensor in tensors.items() if not is_within(name, gone)}
 
-    def modules(self) -> nn.Module:
-        """Returns the network that runs the subnets; its modes decide how they run."""
+    def modules(self, choice: Choice) -> nn.Module:
+        """Returns the network that runs a subnet, in its form; its modes decide how it runs.
+
+        The modes are those of the last run until they are set; at first, those of evaluation.
+        """
+        self._set(choice)
         return self._runner
 
     def _set(self, choice: Choice) -> None:
@@ -159,17 +166,17 @@ class SharedNetwork:
     def _widths_of(self, choice: Choice) -> tuple[float, ...]:
         return tuple(choice[name] for name in self._arrangement.counts)
 
-    def _narrowings(
-        self, widths: tuple[float, ...]
-    ) -> list[tuple[dict[str, Slice], dict[SizeName, Any]]]:
-        """Returns slices and changed sizes of each part of the network that is narrower."""
+    def _narrowings(self, widths: tuple[float, ...]) -> list[Narrowing]:
+        """Returns what changes in each part of the network that is narrower."""
+        full = self._arrangement.space.full
         named = zip(self._arrangement.counts, widths, strict=True)
-        return [self._narrow[each] for each in named if each in self._narrow]
+        return [self._narrowing(name, value) for name, value in named if value != full[name]]
 
     def _sizes_in(self, widths: tuple[float, ...]) -> dict[SizeName, Any]:
-        """Returns all sizes that any width changes, as they are in these widths."""
+        """Returns all sizes that any width so far changed, as they are in these widths."""
+        narrowings = self._narrowings(widths)
         sizes = {key: self._sizes[key] for _, changed in self._narrow.values() for key in changed}
-        for _, changed in self._narrowings(widths):
+        for _, changed in narrowings:
             for key, change in changed.items():
                 sizes[key] = plus(sizes[key], change)
         return sizes
