@@ -20,6 +20,7 @@ from paretune.search.front.pareto import knee, non_dominated, to_losses
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 from paretune.search.study.spec import canonical
 from paretune.search.views.plan_text import trial_plan_text
+from paretune.search.views.words import cores_text
 
 
 def compare_studies(names: Sequence[str], records: Sequence[StudyRecord]) -> ComparisonInfo:
@@ -151,8 +152,7 @@ def _facts(record: StudyRecord) -> dict[str, str]:
         "data": str(data.get("name") or ""),
         "runtime": ", ".join(names),
         "host": " and ".join(
-            f"{facts.get('cpu', 'unknown')}, {facts.get('cores', '?')} cores"
-            for facts in hosts.values()
+            f"{facts.get('cpu', 'unknown')}, {cores_text(facts)}" for facts in hosts.values()
         ),
         "versions": ", ".join(
             f"{name} {versions[name]}" for name in ("paretune", "torch", *names) if name in versions

@@ -11,6 +11,7 @@ from typing import Any
 
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, StudyRecord
+from paretune.search.views.words import cores_text
 
 HOST_UNITS = ("ms", "s", "us", "J")
 """Units of quantities that depend on the machine."""
@@ -51,7 +52,7 @@ def _host_text(record: StudyRecord) -> str:
     hosts: Mapping[str, Mapping[str, Any]] = record.info.get("hosts") or {}
     last = record.info.get("host")
     texts = [
-        f"{facts.get('cpu', 'unknown')}, {facts.get('cores', '?')} cores ({name[:6]})"
+        f"{facts.get('cpu', 'unknown')}, {cores_text(facts)} ({name[:6]})"
         for name, facts in sorted(hosts.items())
     ]
     return " and ".join(texts) or str(last or "unknown")

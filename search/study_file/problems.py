@@ -40,7 +40,8 @@ class Problems:
     def add(self, key: Key, text: str) -> None:
         """Notes a mistake at a key."""
         name = ".".join(key)
-        line = f"{self._where(key)}: {name}: {text}" if name else f"{self._where(key)}: {text}"
+        named = name and not name.startswith("--")  # an option is its own place
+        line = f"{self._where(key)}: {name}: {text}" if named else f"{self._where(key)}: {text}"
         if line not in self._lines:
             self._lines.append(line)
 

@@ -38,6 +38,7 @@ from paretune.search.trial.resume_check import (
     refuse_changes,
 )
 from paretune.search.user_code import add_import_folders
+from paretune.search.views.words import cores_text
 
 Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """The choices of a plan -> exact objective values that need no training.
@@ -226,7 +227,7 @@ class OpenStudy(ABC):
     def host_text(self) -> str:
         """One line about this machine."""
         facts = fingerprint()
-        return f"{facts.get('cpu', platform.machine())}, {facts.get('cores', '?')} cores"
+        return f"{facts.get('cpu', platform.machine())}, {cores_text(facts)}"
 
     def close(self) -> None:
         """Writes pending rows of the mirror, and closes the connections."""

@@ -47,7 +47,7 @@ from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.portability_text import portability_facts
 from paretune.search.views.space_plot import space_figure
 from paretune.search.views.states import BREAK, BREAKS, UNMEASURED
-from paretune.search.views.words import and_text, count_text
+from paretune.search.views.words import and_text, cores_text, count_text
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the template, its style sheet and its script."""
@@ -291,7 +291,7 @@ def _facts(record: StudyRecord) -> list[tuple[str, str]]:
         facts.append(("the baseline's checkpoint", weights))
     for digest, host in (info.get("hosts") or {}).items():
         memory = host.get("memory_bytes")
-        parts = [str(host.get("cpu", "")), f"{host.get('cores')} cores"]
+        parts = [str(host.get("cpu", "")), cores_text(host)]
         parts += [f"{memory / 1e9:.0f} GB memory"] if memory else []
         facts.append((f"host {digest[:6]}", ", ".join([*parts, str(host.get("system", ""))])))
     if versions := info.get("versions"):

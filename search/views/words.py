@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 MOST_LISTED = 6
 """Most numbers in a list; the rest is counted."""
@@ -11,6 +12,12 @@ MOST_LISTED = 6
 def count_text(number: int, noun: str) -> str:
     """Returns `1 trial` or `2 trials`."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def cores_text(facts: Mapping[str, Any]) -> str:
+    """Returns `1 core` or `2 cores` of the facts about a host; `? cores` if they are unknown."""
+    count = facts.get("cores")
+    return f"{'?' if count is None else count} core{'' if count == 1 else 's'}"
 
 
 def list_text(trials: Sequence[int]) -> str:

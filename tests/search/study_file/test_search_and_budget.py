@@ -194,7 +194,7 @@ def test_trials_are_refused_when_both_sections_give_them(small: Path) -> None:
 
 def test_command_line_options_are_named_in_their_mistakes(small: Path) -> None:
     assert problems(small, time="soon", storage="banana") == [
-        "--time soon: --time: give a time such as 2h, 30m, 1h30m or 90s, not 'soon'",
-        "--storage banana: --storage: give sqlite, sqlite:///FILE or "
+        "--time soon: give a time such as 2h, 30m, 1h30m or 90s, not 'soon'",
+        "--storage banana: give sqlite, sqlite:///FILE or "
         "postgresql://USER@HOST/DATABASE, not 'banana'",
     ]
