@@ -52,12 +52,16 @@ class PickedArtifact:
         return self.target.deployment.options
 
     def latency(self) -> dict[str, Any] | None:
-        """Returns the latency's ratio, reference and options as JSON; None without a baseline."""
+        """Returns the latency's ratio, reference and options as JSON.
+
+        None without a baseline, or if the study has dropped the latency since.
+        """
         measured, reference = self.validation.get(LATENCY), self.reference.get(LATENCY)
-        if self.baseline is None or measured is None or reference is None:
+        options = self.quantities.get(LATENCY)
+        if self.baseline is None or measured is None or reference is None or options is None:
             return None
         return {
-            "options": dict(self.quantities[LATENCY]),
+            "options": dict(options),
             "ratio": LatencyRatio.of(measured, reference).to_json(),
             "reference": reference.to_json(),
         }
