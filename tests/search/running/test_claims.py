@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from paretune.search.running.runner import open_study
 from paretune.search.running.worker import Worker
 from paretune.search.sampling.proposer import Proposal, Proposer
 from paretune.search.study.plan import Plan
-from paretune.search.study.records import TrialRecord
+from paretune.search.study.records import Result, TrialRecord
 from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 
@@ -30,6 +33,8 @@ CODE = """\
 def evaluate(plan, report):
     return {"error": plan["rate"] / plan["width"], "size": float(plan["width"])}
 """
+
+REASON = {"stage": "evaluate", "type": "InfeasibleCandidate", "text": "cannot exist"}
 
 
 def study(folder: Path, sampler: str) -> Path:
@@ -47,6 +52,29 @@ def url(file: Path) -> str:
 def trials_of(file: Path) -> list[TrialRecord]:
     with existing_store(url(file)) as store:
         return list(store.record().trials)
+
+
+@contextmanager
+def finished_when(
+    file: Path, number: int, due: Callable[[list[TrialRecord]], bool]
+) -> Iterator[None]:
+    """Ends another worker's trial as soon as the trials are as wanted; a run waits for it."""
+    over = threading.Event()
+
+    def finish() -> None:
+        with existing_store(url(file)) as store:
+            while not due(list(store.record().trials)):
+                if over.wait(0.05):
+                    return
+            store.finish(number, Result("infeasible", reason=REASON), "host")
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.slow
@@ -67,14 +95,12 @@ def test_plan_that_another_worker_runs_is_not_begun(tmp_path: Path, cli: Any, sa
             third.params,
             {"params": third.params, "attributes": {}},
         )
-        assert cli("run", shared, "--trials", 4, "--time", "2s").code == 0
+        with finished_when(shared, 2, lambda trials: trials[-1].number == 4):
+            assert cli("run", shared, "--trials", 4).code == 0
         trials = trials_of(shared)
     store.close()
-    assert [(t.number, t.state) for t in trials[1:]] == [
-        (2, "running"),
-        (3, "complete"),
-        (4, "complete"),
-    ]
+    assert [t.number for t in trials] == [1, 2, 3, 4]
+    assert trials[1].reason == REASON, "that of the other worker"
     plans = [str(dict(t.params)) for t in trials]
     assert len(set(plans)) == len(plans)
 
@@ -92,19 +118,21 @@ def test_last_trial_is_not_run_twice_when_another_worker_takes_it_first(
         proposal = ask(proposer, number, same)
         if not asked:
             plan = Plan((Stage("evaluate", {"width": 3, "rate": 0.5}),))
-            store.begin(number, other.id, plan, {}, {"params": {}, "attributes": {}})
+            params = {"width": 3, "rate": 0.5}
+            store.begin(number, other.id, plan, params, {"params": params, "attributes": {}})
         asked.append(number)
         return proposal
 
     monkeypatch.setattr(Proposer, "ask", slowly)
     with Worker(store) as other:
-        assert cli("run", file, "--trials", 2, "--time", "1s").code == 0
-        trials = trials_of(file)
-        assert (asked, [t.state for t in trials]) == ([2], ["complete", "running"])
-        assert cli("run", file, "--trials", 3, "--time", "1s").code == 0
+        with finished_when(file, 2, lambda trials: bool(asked)):
+            assert cli("run", file, "--trials", 2).code == 0
+        assert (asked, len(trials_of(file))) == ([2], 2)
+        assert cli("run", file, "--trials", 3).code == 0
         trials = trials_of(file)
     store.close()
-    assert (asked, [t.state for t in trials]) == ([2, 3], ["complete", "running", "complete"])
+    assert (asked, [t.state for t in trials]) == ([2, 3], ["complete", "infeasible", "complete"])
+    assert trials[1].reason == REASON, "that of the other worker"
 
 
 def test_two_studies_that_begin_at_one_moment_do_not_share_a_database(tmp_path: Path) -> None:
