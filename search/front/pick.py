@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from paretune.search.errors import UserError
 from paretune.search.front.conditions import read_conditions
 from paretune.search.front.highlights import UNDER_LOAD, near_text, picks_of, score_axis
 from paretune.search.study.records import StudyRecord, TrialRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from paretune.objectives.base import Measurement
-    from paretune.search.study.spec import Constraint
 
 WORDS = ("knee", "fastest", "smallest", "baseline")
 
@@ -84,15 +76,10 @@ def _constrained(record: StudyRecord, query: str) -> TrialRecord:
     conditions = read_conditions(record, query.split(" and "), "--pick", words)
     fitting = [trial for trial in record.front if conditions.hold(trial)]
     if not fitting:
-        raise UserError(f'--pick "{query}": no trial of the front meets it; see: paretune front')
+        text = f'--pick "{query}": no trial of the front meets it'
+        if (nearest := conditions.nearest(record.front)) is not None:
+            text += f"; the nearest is trial {nearest.number}: {conditions.missed(nearest)}"
+        raise UserError(text)
     first = record.axes[0]
     sign = 1 if first.better == "higher" else -1
     return max(fitting, key=lambda t: sign * t.values[first.name])
-
-
-def _holds(constraint: Constraint, trial: TrialRecord, base: Mapping[str, Measurement]) -> bool:
-    """Returns whether a trial meets a condition; one without the quantity does not."""
-    measured, reference = (each.get(constraint.quantity) for each in (trial.measurements, base))
-    if measured is None:
-        return False
-    return constraint.violation(measured.value, reference.value if reference else 0.0) <= 0
