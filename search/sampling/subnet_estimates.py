@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SMALLEST = 1e-6
 """Losses count as at least this: their logarithms are compared."""
 
+LENGTH, NOISE = 0.5, 1e-3
+"""Length of the process between scored subnets, in shares of width or depth, and its noise."""
+
 ARCHITECTURE = "architecture"
 """Key of a space that may be elastic."""
 
@@ -116,8 +119,8 @@ def _regression(
     values = np.array([value for _, value in scored])
     if len(scored) < 2:
         return lambda subnet: float(values.mean())
-    kernel = RBF(0.5, (0.1, 10.0)) + WhiteKernel(0.01, (1e-4, 1.0))
-    fitted = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0).fit(rows, values)
+    kernel = RBF(LENGTH) + WhiteKernel(NOISE)
+    fitted = GaussianProcessRegressor(kernel, optimizer=None, normalize_y=True).fit(rows, values)
     return lambda subnet: float(fitted.predict([_numbers(subnet, sides)])[0])
 
 

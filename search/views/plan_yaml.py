@@ -12,6 +12,7 @@ RENAMED = {
     ("pretrain", "recipe"): "pretrain",
     ("finetune", "recipe"): "finetune",
     ("pretrain", "distillation"): "pretrain distillation",
+    ("elastic", "recipe"): "elastic training",
 }
 """(stage, parameter) -> key of a study file, where it differs from the parameter's name."""
 

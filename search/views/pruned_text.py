@@ -29,6 +29,20 @@ def pruned_lines(trial: TrialRecord) -> list[str]:
     return lines + [f"kept whole: {', '.join(layers)} ({r})" for r, layers in reasons.items()]
 
 
+def subnet_lines(trial: TrialRecord) -> list[str]:
+    """Returns a line on what is left of the full network in a subnet; empty for other trials."""
+    subnet = ((trial.artifact or {}).get("info") or {}).get("subnet")
+    if not subnet:
+        return []
+    choice = ", ".join(f"{name} {value:g}" for name, value in subnet["choice"].items())
+    amounts = ", ".join(
+        f"{name} {subnet[key][0]:,} -> {subnet[key][1]:,}"
+        for name, key in (("weights", "parameters"), ("MACs", "macs"))
+        if key in subnet
+    )
+    return [f"subnet of the elastic network: {choice or 'all of it'}; {amounts}"]
+
+
 def _asked(trial: TrialRecord, pruned: Mapping[str, Any]) -> str:
     """Returns the ratio that the plan asks for, if another share of the channels went."""
     for options in _structured(trial):

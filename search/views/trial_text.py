@@ -14,7 +14,7 @@ from paretune.search.views.loaded_weights import loaded_weights_of
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.plan_yaml import plan_lines
 from paretune.search.views.portability_text import portability_text
-from paretune.search.views.pruned_text import pruned_lines
+from paretune.search.views.pruned_text import pruned_lines, subnet_lines
 from paretune.search.views.shown_measurements import without_repeats
 from paretune.search.views.states import state_text
 from paretune.search.views.trial_comparison import comparison_lines
@@ -83,6 +83,7 @@ def trial_text(
     lines += ["plan", *(f"  {line}" for line in plan_lines(trial.plan))]
     if costs := [_cost_text(stage["kind"], trial) for stage in trial.plan]:
         lines.append(f"stages: {', '.join(costs)}")
+    lines += subnet_lines(trial)
     lines += pruned_lines(trial)
     if weights := loaded_weights_of(trial):
         lines.append(f"checkpoint: {weights}")
