@@ -298,7 +298,10 @@ class StageCache:
 
     def _snapshots(self, key: str) -> set[Path]:
         """Returns the files of the snapshots of a key, also of those that only the store has."""
-        files = set(self._trainings.glob(f"{key}.*.safetensors"))
+        names: list[str] = []
+        with contextlib.suppress(FileNotFoundError):
+            names = os.listdir(self._trainings)  # a pattern for each key would take longer
+        files = {self._trainings / name for name in names if _is_snapshot(name, key)}
         return files | set(self.shared.starting(self._trainings, f"{key}.") if self.shared else ())
 
     # -- files in a store --------------------------------------------------------------------------
@@ -370,6 +373,10 @@ class StageCache:
 
     def _file(self, key: str) -> Path:
         return self._folder / f"{key}.safetensors"
+
+
+def _is_snapshot(name: str, key: str) -> bool:
+    return name.startswith(f"{key}.") and name.endswith(".safetensors")
 
 
 def _touch(file: Path) -> None:

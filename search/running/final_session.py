@@ -63,6 +63,8 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
     if not seconds or not study.timed or not record.members or _up_to_date(record):
         return
     trials = [trial for trial in record.trials if trial.number in numbers]
+    last = _last(record)
+    del record  # thousands of trials take much memory, and all are read again
     with study.final_lock():
         if _up_to_date(study.store.record()):
             return  # another worker of this host did it meanwhile
@@ -74,7 +76,7 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
             stop_if_interrupted()
             report(Notice(f"the front is not measured again: {error}"))
             return
-    session = {"trials": len(trials), "after": _last(record), "session": round(time.time(), 3)}
+    session = {"trials": len(trials), "after": last, "session": round(time.time(), 3)}
     study.finals.replace(
         {
             number: [

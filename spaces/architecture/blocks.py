@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torchvision.ops import SqueezeExcitation
 
 from paretune.spaces.architecture.shortcuts import PaddedShortcut
 
@@ -83,6 +82,8 @@ class InvertedResidual(nn.Module):
             layers += conv_bn_relu(channels_in, hidden, kernel=1)
         layers += conv_bn_relu(hidden, hidden, kernel, stride, groups=hidden)
         if se:
+            from torchvision.ops import SqueezeExcitation  # 1 s and 150 MB, which few networks need
+
             layers.append(SqueezeExcitation(hidden, max(1, channels_in // 4)))
         layers += conv_bn_relu(hidden, channels_out, kernel=1)[:-1]  # a linear bottleneck
         self.layers = nn.Sequential(*layers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,7 +15,7 @@ import pytest
 
 from paretune.objectives.base import Measurement
 from paretune.search.database.engine import open_engine
-from paretune.search.database.reader import StudyReader, study_reader
+from paretune.search.database.reader import StudyReader, shared_stage, study_reader
 from paretune.search.database.rows import engine_rows, sql_list
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
@@ -225,3 +226,30 @@ def test_database_of_another_program_is_refused(
 
 def test_sql_list_is_sorted_and_in_brackets() -> None:
     assert sql_list({3, 1}) == "(1, 3)"
+
+
+def test_equal_stages_are_shared_and_others_stay_apart() -> None:
+    recipe: dict[str, Any] = {"epochs": 1, "optimizer": {"adam": {"lr": 0.1}}}
+    stages: dict[str, Any] = {}
+    texts = [
+        {"kind": "finetune", "params": {"recipe": recipe, "seed": value}}
+        for value in (1, 1, True, 1.0)
+    ]
+    plain = [json.loads(json.dumps(stage)) for stage in texts]
+    first, second, boolean, real = (shared_stage(stage, stages) for stage in plain)
+    assert second is first
+    assert [stage["params"]["seed"] for stage in (first, boolean, real)] == [1, True, 1.0]
+    assert [type(s["params"]["seed"]) for s in (first, boolean, real)] == [int, bool, float]
+    assert boolean["params"]["recipe"] is first["params"]["recipe"]
+    assert shared_stage({"kind": "evaluate"}, stages) == {"kind": "evaluate"}
+
+
+def test_trials_share_conditions_of_equal_text(url: str) -> None:
+    both(url, 0.1)
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("update paretune_measurements set conditions = '{\"batch\": 1}'")
+    with study_reader(url) as reader:
+        first, second, *_ = reader.trials()
+    assert first.measurements["error"].conditions == {"batch": 1}
+    assert first.measurements["error"].conditions is second.measurements["error"].conditions
+    assert first.measurements["error"].value != second.measurements["error"].value
