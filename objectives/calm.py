@@ -58,11 +58,15 @@ class Calm:
 
     Attributes:
         show: Shows each wait that lasts.
+        overtime_pays: Whether the last timing that took longer, to find calm moments, found them.
+            On a host that is busy all the time, each further one would look for them in vain.
     """
 
     def __init__(self) -> None:
         self.show: Show = CountdownLine()
+        self.overtime_pays = True
         self._longest = float("inf")
+        self._told = False
 
     @property
     def waits(self) -> bool:
@@ -100,7 +104,14 @@ class Calm:
             spent: Seconds since it was to end.
         """
         if spent >= SHOWN_EVERY:
+            self._told = True
             self.show(Wait(reason, seconds))
+
+    def tell_end(self) -> None:
+        """Ends what `tell` shows."""
+        if self._told:
+            self._told = False
+            self.show(None)
 
     @contextmanager
     def waiting(self, reason: str, seconds: float) -> Iterator[Countdown]:

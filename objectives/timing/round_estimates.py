@@ -115,13 +115,17 @@ class RoundEstimates:
         if blocks < (BLOCKS if self._params.spread else LEAST_BLOCKS):
             return False
         if spent >= seconds:
-            return calm >= LEAST_BLOCKS or spent >= longest(seconds)
+            return calm >= LEAST_BLOCKS or spent >= self.longest(seconds)
         return (
             calm >= LEAST_BLOCKS
             and not self._params.spread
             and self.is_calibrated()
             and all(self.is_precise(subject) for subject in range(len(self.subjects)))
         )
+
+    def longest(self, seconds: float) -> float:
+        """Returns how long rounds of some seconds may take on a disturbed machine."""
+        return seconds + host_calm.limit((PATIENCE - 1) * seconds)
 
     @property
     def disturbed(self) -> bool:
@@ -201,11 +205,6 @@ class RoundEstimates:
     def session(self, subject: int) -> Mapping[str, Any]:
         """Returns JSON by which `difference` compares subjects of this session."""
         return {"id": self.id, "log_levels": self.log_levels(self.subjects[subject])}
-
-
-def longest(seconds: float) -> float:
-    """Returns how long rounds of some seconds may take on a disturbed host."""
-    return seconds + host_calm.limit((PATIENCE - 1) * seconds)
 
 
 def _minus(left: Sequence[float], right: Sequence[float]) -> list[float]:

@@ -18,7 +18,6 @@ from paretune.objectives.timing.round_estimates import (
     BLOCKS,
     LOADING,
     RoundEstimates,
-    longest,
 )
 from paretune.objectives.timing.runs import TimedRuns, steady
 
@@ -106,9 +105,17 @@ class TimingRounds(RoundEstimates):
                 self._run_block(seconds / BLOCKS)
             took = time.perf_counter() - begun
             spent += took
-            calm.tell("looks for calm moments", longest(seconds) - spent, spent - seconds)
+            left = self.longest(seconds) - spent
+            calm.tell("looks for calm moments on a busy host", left, spent - seconds)
             if self._params.spread and not self.is_enough(spent, seconds):
                 pause(max(0.0, self._params.spread / BLOCKS - took))
+        calm.tell_end()
+        if spent > seconds or not self.disturbed:
+            calm.overtime_pays = not self.disturbed
+
+    def longest(self, seconds: float) -> float:
+        """Returns how long rounds may take on a disturbed host: longer, unless that was in vain."""
+        return super().longest(seconds) if calm.overtime_pays else seconds
 
     def networks(self) -> list[TimedRuns]:  # type: ignore[override]  # a list of its own
         """Returns the runs of all networks: baseline, references, subjects."""
@@ -134,7 +141,7 @@ class TimingRounds(RoundEstimates):
             if rounds >= LEAST_ROUNDS and spent >= seconds:
                 self.probe.learn(self.subjects[0].blocks[-1].probe)
                 lacking = [runs for runs in order if not runs.is_calm(-1)]
-                order = lacking if spent < longest(seconds) else []
+                order = lacking if spent < self.longest(seconds) else []
         for runs in self.networks():
             self.probe.learn(runs.blocks[-1].probe)
         self.judge()

@@ -55,6 +55,18 @@ def test_wait_counts_down_each_second_and_ends_at_its_limit(clock: Clock) -> Non
     assert clock.now == 3.0
 
 
+def test_longer_work_is_shown_until_its_end() -> None:
+    shown: list[Wait | None] = []
+    calm = Calm()
+    with calm.shown_by(shown.append):
+        calm.tell("looks", 2.0, -1.0)
+        calm.tell_end()
+        assert shown == []
+        calm.tell("looks", 2.0, 1.5)
+        calm.tell_end()
+    assert shown == [Wait("looks", 2.0), None]
+
+
 def test_short_wait_is_not_shown() -> None:
     assert counted_down(Calm(), 0.5) == []
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from paretune.objectives.base import Subject
+from paretune.objectives.calm import calm as host_calm
 from paretune.objectives.calm import without_waiting
 from paretune.objectives.latency import Latency
 from paretune.objectives.timing.round_estimates import BLOCKS, LEAST_BLOCKS, PATIENCE
@@ -91,6 +92,30 @@ def test_drift_between_blocks_cancels_in_the_ratio(subject: Subject) -> None:
     assert levels[1] - levels[0] == pytest.approx(math.log(1.1))
 
 
+@pytest.fixture(autouse=True)
+def overtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of overtime, whatever an earlier test has found."""
+    monkeypatch.setattr(host_calm, "overtime_pays", True)
+
+
+@pytest.mark.usefixtures("shared")
+def test_disturbed_host_is_not_measured_longer_again_if_that_was_in_vain(
+    subject: Subject, clock: Any
+) -> None:
+    host_calm.overtime_pays = False
+    rounds = rounds_of(subject, seconds=0.5)
+    rounds.run(lambda seconds: None)
+    assert rounds.disturbed and not host_calm.overtime_pays
+    assert 0.5 <= clock.perf_counter() < 1.2 * 0.5
+
+
+def test_overtime_is_tried_again_after_a_calm_session(subject: Subject, clock: Any) -> None:
+    host_calm.overtime_pays = False
+    rounds = rounds_of(subject, seconds=0.5)
+    rounds.run(lambda seconds: None)
+    assert not rounds.disturbed and host_calm.overtime_pays
+
+
 @pytest.mark.usefixtures("shared")
 def test_disturbed_host_is_measured_for_its_time_without_waiting(
     subject: Subject, clock: Any
@@ -108,5 +133,6 @@ def test_disturbed_host_is_measured_for_up_to_twice_the_time(subject: Subject, c
     rounds.run(lambda seconds: None)
     assert rounds.disturbed
     assert PATIENCE * 0.5 <= clock.perf_counter() < (PATIENCE + 0.1) * 0.5
+    assert not host_calm.overtime_pays
     assert rounds.counted_blocks() == list(range(len(rounds.subjects[0].blocks)))
     assert all(rounds.subjects[0].counted_ms(rounds.counted_blocks()))
