@@ -37,17 +37,20 @@ def absence_text(name: str) -> str:
 
 def dotted_paths(value: Any) -> Iterator[str]:
     """Yields the dotted paths among the keys and texts of JSON, each once."""
-    yield from dict.fromkeys(_dotted(value))
+    paths: dict[str, None] = {}
+    _add_dotted(value, paths)
+    yield from paths
 
 
-def _dotted(value: Any) -> Iterator[str]:
-    match value:
-        case str() if DOTTED.fullmatch(value):
-            yield value
-        case Mapping():
-            for key, child in value.items():
-                yield from _dotted(key)
-                yield from _dotted(child)
-        case list() | tuple():
-            for child in value:
-                yield from _dotted(child)
+def _add_dotted(value: Any, paths: dict[str, None]) -> None:
+    """Adds the dotted paths of JSON; a proposal looks for them in dozens of plans."""
+    if isinstance(value, str):
+        if ":" in value and DOTTED.fullmatch(value):
+            paths[value] = None
+    elif isinstance(value, dict | Mapping):  # a dictionary is told from others in less time
+        for key, child in value.items():
+            _add_dotted(key, paths)
+            _add_dotted(child, paths)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            _add_dotted(child, paths)
