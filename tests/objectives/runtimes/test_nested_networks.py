@@ -255,27 +255,29 @@ def test_kept_layer_of_a_network_with_several_inputs_stays_in_float(tmp_path: Pa
 
 
 @here(slow=("torch", "torchscript", "torch_export"))
-@pytest.mark.parametrize("kind", ["tuples", "dicts"])
-def test_standalone_code_takes_an_array_for_each_input(
-    name: str, kind: str, tmp_path: Path
-) -> None:
-    case = CASES[kind]
-    model, artifact, _ = deployed(name, case, tmp_path)
-    entry, inputs = runtime(name), case.inputs(5)
-    np.savez(tmp_path / "x.npz", *signature_of(case.shape).flat(inputs))
-    code = f"""
-import numpy as np
+def test_standalone_code_takes_an_array_for_each_input(name: str, tmp_path: Path) -> None:
+    """One process loads the files of both kinds of inputs."""
+    entry, code, expected = runtime(name), "import numpy as np\n", {}
+    for kind in ("tuples", "dicts"):
+        case, folder = CASES[kind], tmp_path / kind
+        folder.mkdir()
+        model, artifact, _ = deployed(name, case, folder)
+        inputs = case.inputs(5)
+        np.savez(folder / "x.npz", *signature_of(case.shape).flat(inputs))
+        expected[kind] = leaves(expected_of(model, inputs))
+        code += f"""
 {standalone_code(entry, entry.Params(), case.shape, artifact.info)}
-with np.load("x.npz") as file:
+with np.load("{kind}/x.npz") as file:
     outputs = load({str(artifact.path)!r})(*(file[name] for name in file.files))
-np.savez("y.npz", *(outputs if isinstance(outputs, tuple) else [outputs]))
+np.savez("{kind}/y.npz", *(outputs if isinstance(outputs, tuple) else [outputs]))
 """
     process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
     assert process.returncode == 0, process.stderr.decode()
-    with np.load(tmp_path / "y.npz") as file:
-        outputs = [file[name] for name in file.files]
-    for output, wanted in zip(outputs, leaves(expected_of(model, inputs)), strict=True):
-        np.testing.assert_allclose(output, wanted, rtol=1e-4, atol=1e-5)
+    for kind, wanted_outputs in expected.items():
+        with np.load(tmp_path / kind / "y.npz") as file:
+            outputs = [file[name] for name in file.files]
+        for output, wanted in zip(outputs, wanted_outputs, strict=True):
+            np.testing.assert_allclose(output, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", list(RUNTIMES))
