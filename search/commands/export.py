@@ -97,7 +97,7 @@ def command(
     from paretune.search.export.summary_text import summary_text
 
     if hub is not None:
-        refuse_hub_folder(hub)
+        refuse_hub_folder(hub, output)
     options = ExportOptions(
         query=pick,
         formats=tuple(formats.split(",")) if formats else (),

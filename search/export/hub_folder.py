@@ -69,12 +69,20 @@ def write_hub_folder(manifest: Manifest, folder: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def refuse_hub_folder(folder: Path) -> None:
+def refuse_hub_folder(folder: Path, export: Path | None = None) -> None:
     """Refuses a folder that would be overwritten, before the export begins.
 
+    Args:
+        folder: The folder for the Hub.
+        export: The folder of the export.
+
     Raises:
-        UserError: It is a file, or is not empty.
+        UserError: It is a file, is not empty, or lies in the folder of the export.
     """
+    if export is not None and folder.resolve().is_relative_to(export.resolve()):
+        raise UserError(
+            f"--hub {folder}: lies in the folder of the export, {export}; give a folder beside it"
+        )
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--hub {folder}: this is a file; give a folder")
     if folder.is_dir() and any(folder.iterdir()):

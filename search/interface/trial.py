@@ -220,7 +220,7 @@ class Trial(Shown):
         from paretune.search.export.hub_folder import refuse_hub_folder, write_hub_folder
 
         if hub is not None:
-            refuse_hub_folder(Path(hub))
+            refuse_hub_folder(Path(hub), Path(folder))
         options = ExportOptions(
             query=str(self.number),
             formats=(to,) if isinstance(to, str) else tuple(to),

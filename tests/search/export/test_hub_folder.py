@@ -44,6 +44,13 @@ def test_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
         refuse_hub_folder(tmp_path / "file")
 
 
+@pytest.mark.parametrize("hub", ["out", "out/hub", "out/../out"])
+def test_folder_in_that_of_the_export_is_refused(tmp_path: Path, hub: str) -> None:
+    with pytest.raises(UserError, match="lies in the folder of the export"):
+        refuse_hub_folder(tmp_path / hub, tmp_path / "out")
+    refuse_hub_folder(tmp_path / "hub", tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("kind", "shape", "pipeline"),
     [
