@@ -11,7 +11,7 @@ export class About {
       const facts = [["study file", file], ["version", version > 1 ? String(version) : null], ["targets", targets?.join(", ")], ["the last run ended", ended]].filter(([, text]) => text);
       return [
         facts.length ? el("dl", {}, facts.flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text })])) : null,
-        ...sentences("Rounds", rounds, ({ number, text }) => `${number ? `Round ${number}` : "The baseline"}: ${text}`),
+        ...sentences("Rounds", rounds, ({ text }) => text),
         ...sentences("Versions", versions, ({ text }) => text),
         ...(notes ?? []).map(note),
         source ? el("details", {}, el("summary", { text: "the study file" }), el("pre", { text: source, tabindex: 0 })) : null,
