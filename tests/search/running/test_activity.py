@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from paretune.objectives.calm import Wait
 from paretune.search.database.activities import Activities
 from paretune.search.database.engine import open_engine
 from paretune.search.database.reader import StudyReader
@@ -17,6 +18,7 @@ from paretune.search.database.worker_rows import activity_rows
 from paretune.search.running import activity
 from paretune.search.running.activity import LONGEST_CURVE, Activity
 from paretune.search.trial.events import (
+    CalmAwaited,
     DeviceAwaited,
     EpochDone,
     Event,
@@ -76,7 +78,9 @@ def test_new_stage_begins_a_new_curve(activities: Activities) -> None:
     assert (row["stage"], row["curve"], row["loss"]) == ("finetune", [], None)
 
 
-def test_wait_for_a_device_is_shown_in_place_of_the_stage(activities: Activities) -> None:
+def test_wait_for_a_device_or_for_calm_is_shown_in_place_of_the_stage(
+    activities: Activities,
+) -> None:
     def stage(text: str) -> None:
         end = time.monotonic() + 120
         while stored(activities, None)["stage"] != text:
@@ -91,6 +95,11 @@ def test_wait_for_a_device_is_shown_in_place_of_the_stage(activities: Activities
         reporter(DeviceAwaited("waits for ssh://pi@cam, which is lost"))
         stage("waits for ssh://pi@cam, which is lost")
         reporter(DeviceAwaited(None))
+        stage("measure")
+        for left in (60.0, 59.0):
+            reporter(CalmAwaited(Wait("waits until others pause", left)))
+        stage("waits until others pause")
+        reporter(CalmAwaited(None))
         stage("measure")
 
 

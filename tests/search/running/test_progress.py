@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 
 from paretune.objectives.base import Measurement
+from paretune.objectives.calm import Wait
 from paretune.search.running.progress import LiveProgress, PlainProgress, make_progress
 from paretune.search.study.records import Axis, Result
 from paretune.search.trial.events import (
+    CalmAwaited,
     DeviceAwaited,
     EpochDone,
     Notice,
@@ -133,6 +135,20 @@ def test_terminal_shows_that_a_trial_waits_for_its_device() -> None:
     wait = DeviceAwaited("waits for ssh://pi@cam, which is lost")
     assert "measure  waits for ssh://pi@cam, which is lost" in trial_line(*begun, wait)
     assert "waits for" not in trial_line(*begun, wait, DeviceAwaited(None))
+
+
+def test_terminal_counts_down_a_wait_for_calm() -> None:
+    begun = (STARTED, TrialStarted(4, {}, ["measure"], False), StageStarted(4, "measure"))
+    wait = CalmAwaited(Wait("waits until others pause", 41.2))
+    assert "waits until others pause, for 41 s at most; --no-wait" in trial_line(*begun, wait)
+    assert "waits" not in trial_line(*begun, wait, CalmAwaited(None))
+
+
+def test_plain_lines_tell_waits_for_calm_at_most_once_a_minute() -> None:
+    waits = [CalmAwaited(Wait("waits", left)) for left in (60.0, 59.0)]
+    text = lines(False, STARTED, *waits, CalmAwaited(None), waits[0])
+    assert text.count("waits, for 60 s at most; --no-wait does not wait") == 1
+    assert "59 s" not in text
 
 
 def test_trial_that_is_tried_again_is_announced() -> None:

@@ -146,9 +146,17 @@ def test_table_without_trials_is_one_line(make_record: MakeRecord) -> None:
     assert printed(empty, 80) == ["no trial is on the front yet"]
 
 
-def test_notes_name_trials_measured_on_a_busy_host(make_record: MakeRecord) -> None:
+@pytest.mark.parametrize(
+    ("conditions", "note"),
+    [
+        ({"disturbed_host": True, "alone": False}, "measured on a busy host"),
+        ({"alone": False}, "measured while other Paretune processes worked"),
+    ],
+)
+def test_notes_name_trials_measured_on_a_busy_host(
+    conditions: dict[str, bool], note: str, make_record: MakeRecord
+) -> None:
     record = make_record(10)
-    note = "measured on a busy host"
     assert not any(note in line for line in printed(record, 160))
     number = record.growth[-1].members[0]
     trials = [
@@ -156,7 +164,7 @@ def test_notes_name_trials_measured_on_a_busy_host(make_record: MakeRecord) -> N
             t,
             measurements={
                 **t.measurements,
-                "latency": replace(t.measurements["latency"], conditions={"disturbed_host": True}),
+                "latency": replace(t.measurements["latency"], conditions=conditions),
             },
         )
         if t.number in (0, number)
