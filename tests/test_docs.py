@@ -354,7 +354,7 @@ def test_tutorial_runs_as_shown_and_its_front_is_3_times_faster_and_5_times_smal
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ["trained-model.md", "own-code.md", "comparing.md"])
+@pytest.mark.parametrize("name", ["trained-model.md", "own-code.md", "comparing.md", "elastic.md"])
 def test_page_of_examples_runs_as_shown(name: str, tmp_path: Path) -> None:
     for file in EXAMPLES.glob("*/*.*"):
         shutil.copy(file, tmp_path)
