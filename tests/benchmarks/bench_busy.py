@@ -13,8 +13,10 @@ should not take much longer than its networks need.
 Targets: the quickstart busy in at most 2.5 times its quiet time, and in at most 10 times its
 baseline trial; `export` and `verify` in at most 10 s on a busy host.
 
-With `--spins default 0 10000` the quickstart runs once for each, with GOMP_SPINCOUNT set to it:
-how long the training threads of GNU's OpenMP spin while they wait (`default`: its own 300,000).
+With `--env` the quickstart alone runs, quiet and busy, for each setting: how long the threads of
+GNU's OpenMP spin while they wait, or how many there are. 300000 turns are its own default:
+
+    bench_busy.py --env GOMP_SPINCOUNT=300000 --env GOMP_SPINCOUNT=0 --env OMP_NUM_THREADS=1
 """
 
 from __future__ import annotations
@@ -122,17 +124,16 @@ def _children() -> float:
 
 def sides_of(options: argparse.Namespace) -> list[Side]:
     """Returns the sides that the options ask for; the first one is the peer."""
-    if not options.spins:
+    if not options.env:
         no_wait = ("--no-wait",)
         return [
             Side("quiet"),
             Side("busy", options.busy),
             Side("no wait", options.busy, no_wait),
         ]
-    values = {text: "300000" if text == "default" else text for text in options.spins}
     return [
-        Side(f"{kind}, {text} spins", count, environment={"GOMP_SPINCOUNT": value})
-        for text, value in values.items()
+        Side(f"{kind}, {text}", count, environment=dict([text.split("=", 1)]))
+        for text in options.env
         for kind, count in (("quiet", 0), ("busy", options.busy))
     ]
 
@@ -144,10 +145,10 @@ def show(sides: list[Side]) -> None:
         for command in side.wall:
             cpu = statistics.median(side.cpu[command])
             print(
-                f"  {side.name:24} {command:7} {side.median(command):8.1f} s, {cpu:8.1f} s of CPU"
+                f"  {side.name:32} {command:7} {side.median(command):8.1f} s, {cpu:8.1f} s of CPU"
             )
         if side.baseline:
-            print(f"  {side.name:24} baseline {statistics.median(side.baseline):8.1f} s")
+            print(f"  {side.name:32} baseline {statistics.median(side.baseline):8.1f} s")
     for side in sides[1:]:
         for command in side.wall:
             ratio = side.median(command) / first.median(command)
@@ -166,14 +167,14 @@ def main() -> None:
     )
     parser.add_argument("--busy", type=int, default=cores(), help="busy processes")
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--spins", nargs="+", default=[], metavar="N")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", dest="overrides")
     options = parser.parse_args()
     print(f"quickstart on {cores()} cores, beside {options.busy} busy processes")
     sides = sides_of(options)
     for _ in range(options.repeats):
         for side in sides:
-            side.run(options.overrides, verifies=not options.spins)
+            side.run(options.overrides, verifies=not options.env)
     show(sides)
 
 
