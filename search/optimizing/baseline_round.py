@@ -84,7 +84,7 @@ def baseline_round(runner: SessionRunner, store: RoundStore, clock: Clock) -> Ro
         file=study.digest,
         shares=shares,
         sentences=(
-            baseline_sentence(record.baseline, record.axes, bottleneck),
+            baseline_sentence(record.baseline, record.axes, bottleneck, spec.goals),
             plan_sentence(searched_sections(spec), shares[0], bool(full), seconds / rounds),
         ),
         changes=tuple(edit.text for edit in edits) if shares[0] < factor else (),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from paretune.objectives.base import Measurement
 from paretune.search.optimizing.final_choice import FinalChoice
-from paretune.search.optimizing.goals import Standing
+from paretune.search.optimizing.goals import Standing, standings
 from paretune.search.optimizing.space_edits import (
     AddValue,
     DropOption,
@@ -18,6 +18,7 @@ from paretune.search.optimizing.space_edits import (
 )
 from paretune.search.study.durations import duration
 from paretune.search.study.records import Axis, TrialRecord
+from paretune.search.study.spec import Constraint
 from paretune.search.study.units import format_quantity, format_times, format_value
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.words import and_text, count_text
@@ -26,15 +27,27 @@ MOST_EDITS = 2
 """Changes that the second sentence names; the report lists all."""
 
 
-def baseline_sentence(baseline: TrialRecord, axes: Sequence[Axis], bottleneck: str | None) -> str:
-    """Returns what the baseline's measurement has shown."""
+def baseline_sentence(
+    baseline: TrialRecord, axes: Sequence[Axis], bottleneck: str | None, goals: Sequence[Constraint]
+) -> str:
+    """Returns what the baseline's measurement has shown.
+
+    Args:
+        baseline: The baseline.
+        axes: The objectives.
+        bottleneck: Its slowest layer in words; None if it is not known.
+        goals: The goals.
+    """
     values = [
         f"{axis.name} {format_quantity(baseline.values[axis.name], axis)}"
         for axis in axes
         if axis.name in baseline.values
     ]
     slow = f"; {bottleneck}" if bottleneck else ""
-    return f"The baseline ({trial_plan_text(baseline)}) has {and_text(values)}{slow}."
+    stands = standings(baseline.measurements, goals, baseline.measurements)
+    met = bool(stands) and all(stand.met for stand in stands or ())
+    goal = "; it meets every goal already" if met else ""
+    return f"The baseline ({trial_plan_text(baseline)}) has {and_text(values)}{slow}{goal}."
 
 
 def plan_sentence(searched: Sequence[str], share: float, trains: bool, seconds: float) -> str:
@@ -54,7 +67,7 @@ def plan_sentence(searched: Sequence[str], share: float, trains: bool, seconds: 
             "sooner what pays."
         )
     if trains:
-        return f"{tries} with all epochs, because shorter trainings would save little."
+        return f"{tries} with all epochs, because shorter ones would not pay."
     return f"{tries}; no trial needs a training."
 
 

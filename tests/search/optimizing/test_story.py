@@ -31,12 +31,19 @@ def choice_of(*trials: TrialRecord) -> FinalChoice:
 
 
 def test_baseline_is_told_with_its_bottleneck() -> None:
-    text = baseline_sentence(complete(0, 0.95, 2.0), AXES, "its layer fc (Linear) takes 61 %")
+    baseline = complete(0, 0.95, 2.0)
+    text = baseline_sentence(baseline, AXES, "its layer fc (Linear) takes 61 %", GOALS)
     assert text == (
         "The baseline (simple_cnn width 0.5) has accuracy 95.00 % and latency 2.00 ms; "
         "its layer fc (Linear) takes 61 %."
     )
-    assert baseline_sentence(complete(0, 0.95, 2.0), AXES, None).endswith("2.00 ms.")
+    assert baseline_sentence(baseline, AXES, None, GOALS).endswith("2.00 ms.")
+
+
+def test_goals_that_the_baseline_meets_are_told() -> None:
+    goal = read_constraint("latency <= 3 ms", {"latency": "ms"})
+    text = baseline_sentence(complete(0, 0.95, 2.0), AXES, None, [goal])
+    assert text.endswith("latency 2.00 ms; it meets every goal already.")
 
 
 def test_plan_says_why_trainings_are_short() -> None:
@@ -44,7 +51,7 @@ def test_plan_says_why_trainings_are_short() -> None:
         "Round 1 tries pruning and finetune for 60 s with 25 % of the epochs or all, because short "
         "trainings show sooner what pays."
     )
-    assert "shorter trainings would save little" in plan_sentence(["pruning"], 1.0, True, 60.0)
+    assert "shorter ones would not pay" in plan_sentence(["pruning"], 1.0, True, 60.0)
     assert "no trial needs a training" in plan_sentence(["quantization"], 1.0, False, 60.0)
 
 
