@@ -30,6 +30,9 @@ LOCAL = "local://"
 ASK_EVERY = 600.0
 """Seconds of waiting for a lost device, after which the user is asked what to do."""
 
+UNNAMED = "another process"
+"""The holder of a device's lease that has written no name."""
+
 STEP = 0.5
 """Seconds between two looks at what the user wants, while a device is waited for."""
 
@@ -63,7 +66,7 @@ class StudyDevice:
         self.look: Callable[[], None] = lambda: None
         self.show_wait: Callable[[str | None], None] = lambda text: None
         self._shown_wait: str | None = None
-        self._name, self._told_holder = holder, ""
+        self._name, self._told_holder, self._last_holder = holder, "", ""
         self._holder = f"{holder} on {socket.gethostname()}, process {os.getpid()}"
         self._accept = accept
         self._waits = waits
@@ -182,7 +185,9 @@ class StudyDevice:
         """Lets other work of this host measure meanwhile; called while another holds the lease."""
         self._show_wait(f"waits for {self.address}, which is in use")
         is_ours = holder.startswith(f"{self._name} on ")  # workers of a study take turns
-        if not is_ours and holder != self._told_holder:
+        is_new, self._last_holder = holder != self._last_holder, holder
+        # A process that has just taken the lease has not written its name yet.
+        if not is_ours and holder != self._told_holder and not (holder == UNNAMED and is_new):
             self._told_holder = holder
             self.notify(f"the device {self.address} is used by {holder}; this waits for it")
         self._breathe()

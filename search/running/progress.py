@@ -64,11 +64,11 @@ class PlainProgress:
                 self._axes, self._trial_limit = axes, trial_limit
                 self._line(started_text(event))
             case TrialStarted(trial, attempt=attempt) if attempt > 1:
-                self._line(f"trial {trial}: it failed before; running it again")
+                self._line(f"{_name(trial)}: it failed before; running it again")
             case TrialStarted(trial, left=True):
-                self._line(f"trial {trial}: it was stopped before its end; going on with it")
+                self._line(f"{_name(trial)}: it was stopped before its end; going on with it")
             case TrialStarted(trial, taken_over=True):
-                self._line(f"trial {trial}: its worker died; going on with it")
+                self._line(f"{_name(trial)}: its worker died; going on with it")
             case TrialStarted(trial, resumed=True):
                 self._line(f"trial {trial}: among the best now; resumed")
             case TrialPaused(trial, result):
@@ -76,7 +76,7 @@ class PlainProgress:
             case TrialTrained(trial):
                 self._line(trained_text(trial))
             case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
-                self._line(f"trial {trial}: {stage} {seconds:.0f} s")
+                self._line(f"{_name(trial)}: {stage} {seconds:.0f} s")
             case TrialEnded():
                 if not self._repeats.add(event):
                     self._line(ended_text(event, self._axes, self._trial_limit))
@@ -208,7 +208,7 @@ class LiveProgress:
     def _trial_view(self) -> Text:
         assert self._trial is not None
         number = self._trial.trial
-        text = Text(f"trial {number}" if number else "baseline", style="cyan")
+        text = Text(_name(number), style="cyan")
         stages = self._trial.stages
         # A teacher that is trained on the way is in no plan.
         for stage in stages if self._stage in ("", *stages) else (self._stage, *stages):
@@ -346,3 +346,7 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s"
+
+
+def _name(trial: int) -> str:
+    return f"trial {trial}" if trial else "baseline"

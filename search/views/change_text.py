@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paretune.search.front.changes import Change
-from paretune.search.study.quantity import Quantity
+from paretune.search.study.quantity import SUSTAINED, Quantity
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_times
 
@@ -18,6 +18,12 @@ SLOWER = 0.995
 
 WORDS = {"ms": ("faster", "slower", "as fast"), "bytes": ("smaller", "larger", "same size")}
 """Unit -> words for better, worse and equal."""
+
+OF_QUANTITY = {
+    "memory": ("less memory", "more memory", "as much memory"),
+    SUSTAINED: ("faster under load", "slower under load", "as fast under load"),
+}
+"""Quantity -> words that take the place of those of its unit, which say another quantity."""
 
 
 def better_word(axis: Axis) -> str:
@@ -40,7 +46,7 @@ def times_words(ratio: float, axis: Axis) -> tuple[str, str]:
 
 def equal_text(axis: Axis) -> str:
     """Returns what a trial is within noise of the baseline: `as fast`, `same accuracy`."""
-    if axis.unit not in WORDS:
+    if _words(axis) is None:
         return f"same {axis.name}"
     return _word(axis, 2)
 
@@ -126,7 +132,13 @@ def format_p(p: float) -> str:
 
 
 def _word(axis: Axis, index: int) -> str:
-    if axis.unit not in WORDS:
+    words = _words(axis)
+    if words is None:
         return f"{('better', 'worse')[index]} in {axis.name}"
     target = Quantity.of(axis.name).target
-    return WORDS[axis.unit][index] + (f" on {target}" if target else "")
+    return words[index] + (f" on {target}" if target else "")
+
+
+def _words(axis: Axis) -> tuple[str, str, str] | None:
+    """Returns the words for better, worse and equal; None if there are none of its own."""
+    return OF_QUANTITY.get(Quantity.of(axis.name).local) or WORDS.get(axis.unit)

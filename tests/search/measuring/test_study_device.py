@@ -14,7 +14,7 @@ from paretune.objectives.devices.errors import DeviceLost, DeviceRefused, RunFai
 from paretune.objectives.errors import Unmeasurable
 from paretune.search.errors import UserError
 from paretune.search.measuring import study_device
-from paretune.search.measuring.study_device import StudyDevice
+from paretune.search.measuring.study_device import UNNAMED, StudyDevice
 
 ADDRESS = "ssh://pi@cam"
 
@@ -169,3 +169,23 @@ def test_other_study_that_holds_the_device_is_told_once(
     assert device.attempt(lambda d: d.facts.model) == "Pi 5"
 
     assert told == [f"the device {ADDRESS} is used by study t on b, process 2; this waits for it"]
+
+
+@pytest.mark.parametrize(
+    ("holders", "count"),
+    [((UNNAMED, "study s on b, process 1"), 0), ((UNNAMED, UNNAMED, UNNAMED), 1)],
+)
+def test_holder_without_a_name_is_told_if_it_stays_so(
+    opened: list[StandInDevice],
+    monkeypatch: pytest.MonkeyPatch,
+    holders: tuple[str, ...],
+    count: int,
+) -> None:
+    monkeypatch.setattr(StandInDevice, "holders", holders)
+    told: list[str] = []
+    device = StudyDevice(ADDRESS, "study s")
+    device.notify = told.append
+
+    device.attempt(lambda d: d.facts.model)
+
+    assert len(told) == count

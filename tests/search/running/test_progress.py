@@ -128,6 +128,8 @@ def test_trial_that_is_taken_over_says_whether_its_worker_was_stopped(
 ) -> None:
     event = TrialStarted(3, {}, ["evaluate"], taken_over=True, left=left)
     assert f"{text}; going on with it" in lines(False, STARTED, event)
+    baseline = lines(False, STARTED, replace(event, trial=0))
+    assert f"{text.replace('trial 3', 'baseline')}; going on with it" in baseline
 
 
 def test_terminal_shows_that_a_trial_waits_for_its_device() -> None:

@@ -65,3 +65,13 @@ def test_ratio_below_one_is_said_the_other_way_around() -> None:
     assert times_text(2.1, LATENCY) == "2.1x faster"
     assert times_text(0.5, LATENCY) == "2.0x slower"
     assert times_text(0.5, ENERGY) == "2.0x worse in energy"
+
+
+def test_memory_and_the_latency_under_load_have_words_of_their_own() -> None:
+    memory = Axis("memory@pi", "bytes", "lower")
+    loaded = Axis("latency.sustained@pi", "ms", "lower")
+    assert times_text(1.25, memory) == "1.25x less memory on pi"
+    assert times_text(0.5, memory) == "2.0x more memory on pi"
+    assert equal_text(memory) == "as much memory on pi"
+    assert times_text(2.0, loaded) == "2.0x faster under load on pi"
+    assert times_text(2.0, Axis("latency.p99@pi", "ms", "lower")) == "2.0x faster on pi"
