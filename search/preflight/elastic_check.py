@@ -20,6 +20,8 @@ MOST = 12
 
 MOST_QUICK = 2
 
+ADVICE = "leave out the option that the network cannot have, or change it"
+
 
 def check_elastic(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Yields a finding for the elastic training, and one for each reason of a refused subnet."""
@@ -47,7 +49,18 @@ def check_elastic(rehearsal: Rehearsal) -> Iterator[Finding]:
         elif tried:
             yield Finding(name, "infeasible", refusal.text, key)
         else:
-            yield Finding(ELASTIC, "mistake", refusal.text, key)
+            _forget(rehearsal)
+            yield Finding(ELASTIC, "mistake", f"{refusal.text}; {ADVICE}", key)
+
+
+def _forget(rehearsal: Rehearsal) -> None:
+    """Takes the elastic network from those that later checks try, as none of its subnets works."""
+    space = rehearsal.spec.space
+    rehearsal.sizes = [
+        (size, variant)
+        for size, variant in rehearsal.sizes
+        if elastic_choice(variant.choices(space)) is None
+    ]
 
 
 def _elastic_variants(rehearsal: Rehearsal) -> list[Variant]:

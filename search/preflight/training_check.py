@@ -9,6 +9,8 @@ from paretune.search.preflight.attempts import Refusal, attempt, judged, nothing
 from paretune.search.preflight.finding import Finding
 from paretune.search.preflight.rehearsal import UNTRAINED, Rehearsal
 from paretune.search.preflight.variants import NONE, Variant, variants
+from paretune.search.study.elastic import elastic_node
+from paretune.spaces.domains import Node, Record
 
 RECIPES = ("pretrain", "finetune")
 DISTILLATION = "distillation"
@@ -17,7 +19,7 @@ DISTILLATION = "distillation"
 def check_trainings(rehearsal: Rehearsal) -> Iterator[Finding]:
     """Yields a finding for each recipe of the space, and one for each branch that is refused."""
     network = _network(rehearsal)
-    for section in RECIPES if network else ():
+    for section in _recipes(rehearsal.spec.space) if network else ():
         works, refused = 0, dict[str, Finding]()
         for variant in variants(rehearsal.spec.space, section, _is_batch_size):
             recipe = rehearsal.choices(variant)[section]
@@ -37,6 +39,13 @@ def check_trainings(rehearsal: Rehearsal) -> Iterator[Finding]:
         yield from refused.values()
         if not works:
             yield from nothing_left(section, list(refused.values()))
+
+
+def _recipes(space: Node) -> tuple[str, ...]:
+    """Returns the sections of recipes; an elastic architecture alone has its own first ones."""
+    architecture = dict(space.fields)["architecture"] if isinstance(space, Record) else None
+    alone = isinstance(architecture, Record) and elastic_node(architecture) is not None
+    return RECIPES[1:] if alone else RECIPES
 
 
 def _refused(section: str, variant: Variant, refusal: Refusal) -> Finding:
