@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from support.command_line import Cli, CommandResult, invoke
+from support.processes import Running, processes
 from support.study_texts import TINY
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: threads only wait for each other
@@ -31,8 +28,6 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     tempfile.tempdir = str(Path(tempfile.gettempdir()) / f"paretune-tests-{worker}")
     os.environ["TMPDIR"] = tempfile.tempdir
     Path(tempfile.tempdir).mkdir(exist_ok=True)
-
-ROOT = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,51 +78,8 @@ def finished(_finished: tuple[Path, CommandResult], tmp_path: Path) -> Path:
     return tmp_path / "tiny.yaml"
 
 
-@dataclass
-class Running:
-    """A `paretune` process and the file of its output."""
-
-    process: subprocess.Popen[str]
-    log: Path
-
-    def wait_for(self, text: str, seconds: float = 120) -> None:
-        """Waits until the process has printed the text."""
-        end = time.monotonic() + seconds
-        while text not in self.log.read_text():
-            assert time.monotonic() < end, f"no {text!r} in {self.log.read_text()!r}"
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.05)
-
-    def ended(self, signal_: int | None = None) -> int:
-        """Sends a signal, if any, waits for the end, and returns the exit code."""
-        if signal_ is not None:
-            self.process.send_signal(signal_)
-        return self.process.wait(240)
-
-
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Returns `start("run", file)`: it starts a process that is killed at the end of the test."""
-    running: list[Running] = []
-
-    def begin(*arguments: object, **environment: str) -> Running:
-        log = tmp_path / f"process-{len(running)}.log"
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "paretune", *map(str, arguments)],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-                # As from a terminal: a shell's background jobs, such as these tests, ignore Ctrl-C.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            )
-        running.append(Running(process, log))
-        return running[-1]
-
-    yield begin
-    for one in running:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
+    with processes(tmp_path) as begin:
+        yield begin

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -21,34 +21,44 @@ needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this 
 
 
 @contextmanager
-def open_pages() -> Iterator[Callable[..., Page]]:
-    """Yields `open_page(address, **context options)`; afterwards no page may have had an error.
-
-    A page has its errors in `page.problems`, and the hosts that it asked in `page.hosts`.
-    """
+def started_browser() -> Iterator[Browser]:
+    """Yields a browser; each of its pages gets a profile of its own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        pages: list[Any] = []
-
-        def open_page(address: str, **options: Any) -> Any:
-            page: Any = browser.new_context(accept_downloads=True, **options).new_page()
-            page.problems, page.hosts = [], set()
-            page.on("pageerror", lambda error: page.problems.append(str(error)))
-            page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else 0)
-            page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
-            page.set_default_timeout(60_000)
-            pages.append(page)
-            page.goto(address)
-            return page
-
         try:
-            yield open_page
-            for page in pages:
-                assert page.problems == []
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def open_pages(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Yields `open_page(address, **context options)`; afterwards no page may have had an error.
+
+    A page has its errors in `page.problems`, and the hosts that it asked in `page.hosts`.
+    """
+    pages: list[Any] = []
+
+    def open_page(address: str, **options: Any) -> Any:
+        page: Any = browser.new_context(accept_downloads=True, **options).new_page()
+        page.problems, page.hosts = [], set()
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" else 0)
+        page.on("request", lambda request: page.hosts.add(request.url.split("/")[2]))
+        page.set_default_timeout(200_000)
+        pages.append(page)
+        page.goto(address)
+        return page
+
+    try:
+        yield open_page
+        for page in pages:
+            assert page.problems == []
+    finally:
+        for page in pages:
+            page.context.close()
 
 
 def points(page: Page, kind: str = "") -> list[int]:
@@ -71,7 +81,7 @@ def wait_for_plot(page: Page) -> None:
     until(page, "document.querySelector('#pairs .plot')?.data?.length > 0")
 
 
-def until(page: Page, condition: str, seconds: float = 60) -> None:
+def until(page: Page, condition: str, seconds: float = 200) -> None:
     """Waits for a condition; `page.wait_for_function` would need `unsafe-eval`."""
     end = time.monotonic() + seconds
     while not page.evaluate(f"Boolean({condition})"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -25,10 +26,12 @@ from support.browser import (
     scrolls_sideways,
     served_address,
     set_bound,
+    started_browser,
     until,
     wait_for_plot,
 )
 from support.made_up_study import MadeUpStudy
+from support.processes import processes
 from support.studies import database_of, record_of
 
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -36,16 +39,40 @@ pytestmark = [pytest.mark.slow, needs_browser]
 Open = Callable[..., Any]
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Returns the browser of all tests; each page has a profile of its own."""
+    with started_browser() as browser:
+        yield browser
+
+
 @pytest.fixture
-def open_page() -> Iterator[Open]:
+def open_page(browser: Any) -> Iterator[Open]:
     """Returns `open_page(address)`; fails if a page had an error."""
-    with open_pages() as opener:
+    with open_pages(browser) as opener:
         yield opener
 
 
+@pytest.fixture(scope="module")
+def shown(
+    _finished: tuple[Path, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, str]]:
+    """Returns a finished study that no test changes, and the address of its server."""
+    folder = tmp_path_factory.mktemp("shown") / "studies"
+    shutil.copytree(_finished[0], folder)
+    with processes(folder.parent) as start:
+        yield folder / "tiny.yaml", serve(start, folder)
+
+
 @pytest.fixture
-def address(finished: Path, start: Any) -> str:
-    """Returns the address of a server of the finished study."""
+def address(shown: tuple[Path, str]) -> str:
+    """Returns the address of a server of a study that no test changes."""
+    return shown[1]
+
+
+@pytest.fixture
+def own_address(finished: Path, start: Any) -> str:
+    """Returns the address of a server of the finished study, which the test may change."""
     return serve(start, finished.parent)
 
 
@@ -64,9 +91,10 @@ def study_page(open_page: Open, address: str, **options: Any) -> Any:
 
 
 def test_page_shows_the_study_and_asks_no_other_host(
-    finished: Path, address: str, open_page: Open
+    shown: tuple[Path, str], open_page: Open
 ) -> None:
-    record = record_of(finished)
+    file, address = shown
+    record = record_of(file)
     page = study_page(open_page, address)
     assert page.locator("h1").inner_text() == "tiny"
     assert page.locator("#front tbody tr").count() >= len(record.members)
@@ -78,9 +106,10 @@ def test_page_shows_the_study_and_asks_no_other_host(
 
 
 def test_bound_greys_points_and_names_the_best_inside(
-    finished: Path, address: str, open_page: Open
+    shown: tuple[Path, str], open_page: Open
 ) -> None:
-    record = with_final_front(record_of(finished))
+    file, address = shown
+    record = with_final_front(record_of(file))
     sizes = sorted({t.values["size"] for t in record.trials if t.feasible and t.number})
     bound = sizes[len(sizes) // 2]
     inside = [t for t in record.trials if t.feasible and t.values["size"] <= bound]
@@ -104,7 +133,7 @@ def test_bound_greys_points_and_names_the_best_inside(
     until(page, "document.querySelector('#pairs .plot').data[1].x.length === 0")
 
 
-def test_click_on_a_point_opens_its_trial(finished: Path, address: str, open_page: Open) -> None:
+def test_click_on_a_point_opens_its_trial(address: str, open_page: Open) -> None:
     page = study_page(open_page, address)
     wait_for_plot(page)
     page.locator("#pairs .plot").first.scroll_into_view_if_needed()
@@ -213,9 +242,9 @@ def test_pause_go_on_and_stop_a_run(finished: Path, start: Any, open_page: Open)
 
 
 def test_bounds_become_constraints_of_the_next_version(
-    finished: Path, address: str, open_page: Open
+    finished: Path, own_address: str, open_page: Open
 ) -> None:
-    page = study_page(open_page, address)
+    page = study_page(open_page, own_address)
     set_bound(page, "accuracy at least", 12.5)
     page.get_by_text("Make these the constraints").click()
     dialog = page.locator("#dialog")
@@ -228,9 +257,9 @@ def test_bounds_become_constraints_of_the_next_version(
 
 
 def test_trial_is_exported_downloaded_and_verified(
-    tmp_path: Path, address: str, open_page: Open
+    tmp_path: Path, own_address: str, open_page: Open
 ) -> None:
-    page = study_page(open_page, address)
+    page = study_page(open_page, own_address)
     page.locator("#front .pick button").nth(1).click()
     page.locator("#panel").get_by_role("button", name="Export this").click()
     link = page.locator("#panel .zip")
