@@ -59,8 +59,8 @@ def gives(name: str, per: Per) -> bool:
     Raises:
         UnknownName: No family has this name.
     """
-    gives = getattr(ARCHITECTURES.get(name), "gives", "example")
-    return "any" in (per, gives) or per == gives
+    vector = getattr(ARCHITECTURES.get(name), "gives", "example")
+    return "any" in (per, vector) or per == vector
 
 
 def refusal(name: str, kind: Kind) -> str:
@@ -73,8 +73,8 @@ def refusal(name: str, kind: Kind) -> str:
 def output_refusal(name: str, per: Per) -> str:
     """Returns the error text for outputs that a family does not give; it lists those that do."""
     suitable = ", ".join(other for other in ARCHITECTURES.names if gives(other, per))
-    gives = getattr(ARCHITECTURES.get(name), "gives", "example")
+    vector = getattr(ARCHITECTURES.get(name), "gives", "example")
     return (
-        f"{name} gives one vector for each {gives}, but the task needs one for each {per}; "
+        f"{name} gives one vector for each {vector}, but the task needs one for each {per}; "
         f"architectures that give it: {suitable}"
     )
