@@ -21,7 +21,7 @@ NO_WAIT = "PARETUNE_NO_WAIT"
 SHOWN_EVERY = 1.0
 """Seconds until a wait is shown, and between two updates of the countdown."""
 
-QUICK_CHECK = 2.0
+QUICK_CHECK = 1.0
 """Longest wait of a check that a person waits for, such as that of an export, in seconds."""
 
 

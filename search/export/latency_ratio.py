@@ -1,7 +1,7 @@
 """The ratio of an exported file's latency to that of the baseline, measured as in the study.
 
 It is measured by Paretune's own `latency` in this process, not in the clean process: interrupted
-runs do not count, other workers of this host pause (it waits a few seconds for that), and the
+runs do not count, other workers of this host pause (it waits a second for that), and the
 interval includes the machine's drift. So it can be compared with the ratio in the study. The checks
 of digest and outputs have already shown that bytes and runtime are the same.
 """
