@@ -126,18 +126,19 @@ def test_existing_file_is_kept(cli: Cli, folder: Path) -> None:
 def test_network_without_weights_gets_a_study_that_runs(cli: Cli, folder: Path) -> None:
     goals = ("--goal", "latency <= 0.5 x baseline", "--goal", "accuracy >= baseline - 1%")
     result = cli("init", "--model", "simple_cnn, width=0.25", "--data", "digits", *goals,
-                 "--time", "3m", "-o", "first.yaml")  # fmt: skip
+                 "--time", "15m", "-o", "first.yaml")  # fmt: skip
     assert result.code == 0, result.err
     assert len(result.out.splitlines()) < 15 and "next: paretune run first.yaml" in result.out
     study = yaml.safe_load((folder / "first.yaml").read_text())
     assert study["goals"] == [goals[1], goals[3]]
     assert study["constraints"] == ["accuracy >= baseline - 3%"]
-    assert study["budget"] == {"time": "3m"} and study["search"]["trials"] >= 1
+    assert study["budget"] == {"time": "15m"} and study["search"]["trials"] >= 1
     assert "width" in study["space"]["architecture"]["simple_cnn"]
     assert study["space"]["pretrain"] == study["baseline"]["pretrain"]
     assert "flip" not in study["baseline"]["pretrain"].get("augment", {})
     assert cli("check", "first.yaml", "--full").code == 0
-    run = cli("run", "first.yaml", "--trials", 2)
+    once = ("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1")
+    run = cli("run", "first.yaml", "--trials", 2, *once, "--set", "search.format_variants=false")
     assert run.code == 0, run.err
 
 
