@@ -114,7 +114,7 @@ def outlined(
     spec = ElasticSpec.model_validate(elastic)
     if spec.depth and spec.depth.criterion != "last" and _drops_blocks(subnet):
         return None
-    prepared = arranged(candidate, replace_measures(spec), context)
+    prepared = arranged(candidate, replace_measures(spec), context, check=False)
     choice = concrete_choice(space_of(prepared), subnet)
     return Subnet.outline(prepared, Subnet.Params(choice=choice), context)
 

@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from paretune.spaces.pruning.widths import WidthPlan
 
 
-def arranged(candidate: Candidate, spec: ElasticSpec, context: Context) -> Candidate:
+def arranged(
+    candidate: Candidate, spec: ElasticSpec, context: Context, check: bool = True
+) -> Candidate:
     """Returns the same network with an arrangement in its history.
 
     Args:
         candidate: Any network; its weights stay.
         spec: What the subnets may differ in.
         context: Provides training examples and the seed.
+        check: Compare two subnets with the networks cut out. An outline of a subnet needs no such
+            check: nothing shares its weights.
 
     Raises:
         InfeasibleCandidate: The network has no layer that can be narrower, no block that can be
@@ -51,7 +55,8 @@ def arranged(candidate: Candidate, spec: ElasticSpec, context: Context) -> Candi
     arrangement = Arrangement(space, orders, counts, pairs, kept_whole, spec.random)
     step = Step(TECHNIQUE, spec.model_dump(), arrangement.to_json())
     result = candidate.with_step(candidate.model, step)
-    check_subnets(result, arrangement, context)
+    if check:
+        check_subnets(result, arrangement, context)
     return result
 
 

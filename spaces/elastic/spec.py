@@ -21,7 +21,7 @@ class ElasticDepth(Params):
     """Options of the depth: which residual blocks a subnet may leave out."""
 
     least: float = Field(
-        0.5, gt=0, le=1, description="smallest share of the removable blocks that stays"
+        0.5, gt=0, le=1, description="smallest share of the residual blocks that stays"
     )
     criterion: Literal["similarity", "loss", "last"] = Field(
         "similarity",
