@@ -90,12 +90,24 @@ class InitRequest:
             )
 
     def task_option(self) -> Any:
-        """Returns the task as a study file has it; None if it is not named."""
+        """Returns the task as a study file has it; None if it is not named.
+
+        Raises:
+            UserError: There is no such task, or its text cannot be read.
+        """
         if self.task is None:
             return None
         if ":" in self.task and not _is_mapping(self.task):
             return self.task
-        return _option(TASKS, self.task, "--task")
+        option = _option(TASKS, self.task, "--task")
+        name = next(iter(option), "") if isinstance(option, Mapping) else str(option)
+        if ":" not in name and not TASKS.accepts(name):
+            known = f"Known: {', '.join(TASKS.names)}."
+            raise UserError(
+                f"--task {self.task}: there is no such task"
+                f"{did_you_mean(name, TASKS.names) or '.'} {known}"
+            )
+        return option
 
     @property
     def brings_data(self) -> bool:
@@ -106,9 +118,7 @@ class InitRequest:
         if isinstance(task, Mapping) and "factory" in task:
             return True
         name = next(iter(task)) if isinstance(task, Mapping) else task
-        if ":" in name or not TASKS.accepts(name):
-            return ":" in name
-        return brings_data(TASKS.get(name))
+        return ":" in name or brings_data(TASKS.get(name))
 
     def model_option(self) -> Any:
         """Returns the architecture as a study file has it.

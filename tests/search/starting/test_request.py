@@ -81,7 +81,7 @@ def test_targets_are_runtimes_by_name() -> None:
 @pytest.mark.parametrize(
     ("task", "brings"),
     [(None, False), ("segmentation", False), ("plates:Plates", True),
-     ("{lightning: {module: 'a:B'}}", True), ("segmentatio", False)],
+     ("{lightning: {module: 'a:B'}}", True)],
 )  # fmt: skip
 def test_own_task_brings_its_data(task: str | None, brings: bool) -> None:
     assert InitRequest(task=task).brings_data is brings
@@ -120,3 +120,14 @@ def test_existing_file_is_refused_without_force() -> None:
     with pytest.raises(UserError, match="the file exists; add --force"):
         InitRequest().check_output()
     InitRequest(force=True).check_output()
+
+
+def test_unknown_task_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(UserError, match=r'did you mean "segmentation"\? Known: classification'):
+        InitRequest(task="segmentatoin").task_option()
+    with pytest.raises(UserError, match=r"--task \{bla: \{\}\}: there is no such task\. Known: "):
+        InitRequest(task="{bla: {}}").task_option()
+    assert InitRequest(task="plates:Plates").task_option() == "plates:Plates"
+    assert InitRequest(task="segmentation, ignore=4").task_option() == {
+        "segmentation": {"ignore": 4}
+    }
