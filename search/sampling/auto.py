@@ -20,7 +20,12 @@ TIME_SHARE = 0.05
 FREE_SECONDS = 5.0
 """Seconds that proposals may take in any case: hundreds of good proposals in the fastest study."""
 
-PROPOSAL_SECONDS = {"random_forest": 0.012, "gaussian_process": 0.06, "tpe": 0.025}
+PROPOSAL_SECONDS = {
+    "ensemble": 0.01,
+    "random_forest": 0.012,
+    "gaussian_process": 0.06,
+    "tpe": 0.025,
+}
 """Seconds that a proposal takes, by surrogate; of TPE without one."""
 
 BLOCK = 50
@@ -82,9 +87,7 @@ def surrogate_of(sampler: Selection, cheap: bool, cost: bool) -> str | None:
         cheap: Whether objectives are known without training.
         cost: Whether the cost of training is known in advance, as for networks.
     """
-    return sampler.params.get("surrogate") or (
-        "gaussian_process" if cost else "random_forest" if cheap else None
-    )
+    return sampler.params.get("surrogate") or ("ensemble" if cost or cheap else None)
 
 
 def thompson_options(sampler: Selection, surrogate: str | None) -> ThompsonParams:
@@ -96,7 +99,7 @@ def thompson_options(sampler: Selection, surrogate: str | None) -> ThompsonParam
     """
     if sampler.name in ("thompson", "evolution"):
         return ThompsonParams.model_validate(dict(sampler.params))
-    return ThompsonParams.model_validate({"surrogate": surrogate or "random_forest"})
+    return ThompsonParams.model_validate({"surrogate": surrogate or "ensemble"})
 
 
 def optuna_options(sampler: Selection) -> Mapping[str, Any]:

@@ -23,6 +23,11 @@ STEP = 0.15
 """Standard deviation of a small change of a number, as a share of its range."""
 
 
+def filled(rows: np.ndarray) -> np.ndarray:
+    """Returns rows of features with absent numbers set to the middle, 0.5."""
+    return np.where(rows == ABSENT, 0.5, rows).astype(float)
+
+
 def key_of(params: Params) -> Key:
     """Returns the key of an assignment."""
     return tuple(sorted(params.items()))
@@ -40,9 +45,10 @@ class FeatureEncoder:
     without (tests/benchmarks/bench_tables.py). How much encodings matter: White et al. 2020,
     https://arxiv.org/abs/2007.04965.
 
-    Two further features were tried: the position of a number in a list of numbers, and the sizes of
-    the architecture. With them a Gaussian process ranked unseen networks of studies/benchmark.yaml
-    better, but 48 replayed searches found no more.
+    A choice among three or more numbers also has their order, as a number in [0, 1].
+
+    The sizes of the architecture were tried as features. With them a Gaussian process ranked unseen
+    networks of studies/benchmark.yaml better, but 48 replayed searches found no more.
 
     Args:
         space: The space of the study.
@@ -69,11 +75,27 @@ class FeatureEncoder:
         for shared, names in _shared_labels(space) if label_counts else ():
             self._shared.append((self.width, names, _indices(shared)))
             self.width += len(shared)
+        self._ranks: dict[str, tuple[int, dict[str, float]]] = {}
+        for name, (_, domain, _) in self._columns.items():
+            ranks = _ranks(domain.labels) if isinstance(domain, Choice) else {}
+            if ranks:
+                self._ranks[name] = (self.width, ranks)
+                self.width += 1
         self.width += estimate is not None
         self._empty = np.zeros(self.width, dtype=np.float32)
         for first, domain, _ in self._columns.values():
             if not isinstance(domain, Choice):
                 self._empty[first] = ABSENT
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Group of each feature [width]: a parameter, its order of numbers, or shared labels."""
+        starts = [first for first, _, _ in self._columns.values()]
+        starts += [first for first, _, _ in self._shared]
+        starts += [first for first, _ in self._ranks.values()]
+        starts += [self.width - 1] if self._estimate is not None else []
+        groups: np.ndarray = np.searchsorted(starts, np.arange(self.width), side="right") - 1
+        return groups
 
     def row(self, params: Params) -> np.ndarray:
         """Returns features [width], float32 as trees take them."""
@@ -82,6 +104,9 @@ class FeatureEncoder:
             first, domain, indices = self._columns[name]
             if isinstance(domain, Choice):
                 row[first + indices[value]] = 1.0
+                if name in self._ranks:
+                    column, ranks = self._ranks[name]
+                    row[column] = ranks[value]
             else:
                 row[first] = scaled(domain, value)
         for first, names, indices in self._shared:
@@ -91,6 +116,20 @@ class FeatureEncoder:
         if self._estimate is not None:
             row[-1] = self._estimate(params)
         return row
+
+
+def _ranks(labels: Sequence[str]) -> dict[str, float]:
+    """Returns the position in [0, 1] of each label in their numeric order; {} if any is no number.
+
+    The rank counts, not the number: the values of a list such as 16, 32, 64 are equal steps.
+    """
+    if len(labels) < 3:
+        return {}
+    try:
+        numbers = sorted(labels, key=float)
+    except ValueError:
+        return {}
+    return {label: index / (len(labels) - 1) for index, label in enumerate(numbers)}
 
 
 def _indices(labels: Sequence[str]) -> dict[str, int]:

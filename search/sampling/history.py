@@ -125,6 +125,11 @@ class History:
         return np.array(self._losses)
 
     @property
+    def rows(self) -> np.ndarray:
+        """Features [T, width] of all trials that have ended."""
+        return np.array(self._all_rows)
+
+    @property
     def observations(self) -> tuple[np.ndarray, np.ndarray]:
         """Features [T, width] and losses [T, M] of all trials with any objective; NaN if unknown.
 

@@ -28,11 +28,31 @@ class LogTransform:
         self._share = (signs < 0) & share
         self._gain = (signs < 0) & positive & ~self._share
         self._cost = (signs > 0) & positive
-        self.transformed: np.ndarray = losses.copy()
+        self.transformed: np.ndarray = self._transformed(losses, values)
+
+    def of(self, losses: np.ndarray) -> np.ndarray:
+        """Returns the losses [N] of one quantity on its scale."""
+        signs = np.where(self._share | self._gain, -1.0, 1.0)
+        rows = losses[:, None]
+        low = np.finfo(float).tiny if (self._gain | self._cost).any() else -np.inf
+        return self._transformed(rows, np.maximum(rows * signs, low))[:, 0]
+
+    def slopes(self, losses: np.ndarray) -> np.ndarray:
+        """Returns how steep the scale of one quantity is at losses [N]."""
+        if self._share.any():
+            error = np.clip(1.0 + losses, LEAST_ERROR, 1.0 - LEAST_ERROR)
+            return 1.0 / (error * (1.0 - error))
+        if self._gain.any() or self._cost.any():
+            return 1.0 / np.maximum(np.abs(losses), np.finfo(float).tiny)
+        return np.ones(len(losses))
+
+    def _transformed(self, losses: np.ndarray, values: np.ndarray) -> np.ndarray:
+        transformed: np.ndarray = losses.copy()
         error = np.clip(1.0 + losses[:, self._share], LEAST_ERROR, 1.0 - LEAST_ERROR)
-        self.transformed[:, self._share] = np.log(error / (1.0 - error))
-        self.transformed[:, self._gain] = -np.log(values[:, self._gain])
-        self.transformed[:, self._cost] = np.log(values[:, self._cost])
+        transformed[:, self._share] = np.log(error / (1.0 - error))
+        transformed[:, self._gain] = -np.log(values[:, self._gain])
+        transformed[:, self._cost] = np.log(values[:, self._cost])
+        return transformed
 
     def inverse(self, transformed: np.ndarray) -> np.ndarray:
         """Returns the losses [N, K] of values [N, K] on these scales."""

@@ -16,9 +16,11 @@ from paretune.search.sampling.features import (
     Key,
     Params,
     RandomAssignments,
+    filled,
     key_of,
 )
 from paretune.search.sampling.history import History
+from paretune.search.sampling.mutations import Mutations
 from paretune.search.sampling.prior import Prior
 from paretune.search.study.number_formats import network_params, variants_of
 from paretune.search.study.sampler_options import ThompsonParams
@@ -32,6 +34,9 @@ BLOCK = 16
 PRIOR_SHARE = 0.25
 """Share of the uniform draws that is drawn from the user's beliefs instead, if there are any."""
 
+NEAR = 16
+"""Draws with about the same cheap objectives, of which a spread draw takes the farthest."""
+
 CheapObjectives = Callable[[Mapping[str, Any]], Mapping[str, float]]
 """Choices of a plan -> values of the objectives that need no training, by name."""
 
@@ -42,12 +47,14 @@ class PoolEntry:
 
     Attributes:
         key: Key of the assignment.
+        network: Key that is equal for assignments that share their trained network.
         params: Parameter name -> value.
         row: Features [width].
         cheap: Name -> value of the cheap objectives.
     """
 
     key: Key
+    network: Key
     params: Params
     row: np.ndarray
     cheap: Mapping[str, float]
@@ -89,6 +96,7 @@ class Pool:
         self._history, self._seed = history, seed
         self._cheap, self._formats = cheap, formats
         self._assignments = RandomAssignments(space)
+        self._mutations: Mutations[PoolEntry] = Mutations(self._assignments, self.entry, seed)
         self._block: tuple[int, list[PoolEntry]] = (-1, [])
         self.baseline: Mapping[str, float] = {}
 
@@ -106,37 +114,27 @@ class Pool:
         """Returns the concrete value of the space."""
         return self._assignments.choices(params)
 
-    def networks(self, number: int, random: np.random.Generator) -> list[PoolEntry]:
+    def networks(self, number: int) -> list[PoolEntry]:
         """Returns feasible assignments that were not proposed before, each network once.
 
         Args:
             number: Number of the trial to propose.
-            random: Draws the mutations.
         """
         proposed = self._history.proposed
         networks = {
-            self._network_key(entry.params): entry
+            entry.network: entry
             for entry in self._uniform(number // BLOCK)
             if entry.key not in proposed
         }
         parents = self._history.parents
-        for _ in range(self._options.mutations if parents else 0):
-            params = self.mutate(parents, random)
-            network = self._network_key(params)
-            if network in networks or key_of(params) in proposed:
-                continue
-            entry = self.entry(params)
-            if entry is not None:
-                networks[network] = entry
+        for entry in self._mutations.of(parents, number, self._options.mutations):
+            if entry.network not in networks and entry.key not in proposed:
+                networks[entry.network] = entry
         return list(networks.values())
 
     def encode_again(self) -> None:
         """Drops the encoded draws; the same ones are encoded again when they are asked for."""
         self._block = (-1, [])
-
-    def _network_key(self, params: Params) -> Key:
-        """Returns a key that is equal for assignments that share their trained network."""
-        return key_of(network_params(params) if self._formats else params)
 
     def with_formats(self, networks: Sequence[PoolEntry]) -> tuple[list[PoolEntry], np.ndarray]:
         """Adds the format variants of networks, which are measured without further training.
@@ -158,6 +156,31 @@ class Pool:
             owners += [index] * (1 + len(new))
         return entries, np.array(owners)
 
+    def spread_draw(self, number: int) -> PoolEntry | None:
+        """Returns a uniform draw that lies far from earlier trials; None if there is no new one.
+
+        If objectives are cheap, the draws of successive trials also spread over their range: the
+        front runs from the cheapest networks to the dearest.
+
+        Args:
+            number: Number of the trial to propose.
+        """
+        entries = [e for e in self._uniform(0) if e.key not in self._history.proposed]
+        if not entries:
+            return None
+        if entries[0].cheap:
+            values = np.array([list(entry.cheap.values()) for entry in entries])
+            ranks = values.argsort(axis=0).argsort(axis=0).mean(axis=1)
+            order = np.argsort(ranks, kind="stable")
+            start = round(_even_position(number) * (len(entries) - 1)) - NEAR // 2
+            start = max(0, min(start, len(entries) - NEAR))
+            entries = [entries[index] for index in order[start : start + NEAR]]
+        if not self._history.ended:
+            return entries[len(entries) // 2]
+        rows = filled(np.array([entry.row for entry in entries]))
+        apart = np.abs(rows[:, None] - filled(self._history.rows)[None]).sum(axis=2)
+        return entries[int(apart.min(axis=1).argmax())]
+
     def _uniform(self, block: int) -> list[PoolEntry]:
         """Returns uniform draws, which a block of proposals shares: they take most of the time."""
         if self._block[0] != block:
@@ -174,7 +197,9 @@ class Pool:
         cheap = {} if self._cheap is None else self._feasible_values(params)
         if cheap is None:
             return None
-        return PoolEntry(key_of(params), params, self._features.row(params), cheap)
+        key = key_of(params)
+        network = key_of(network_params(params)) if self._formats else key
+        return PoolEntry(key, network, params, self._features.row(params), cheap)
 
     def _feasible_values(self, params: Params) -> Mapping[str, float] | None:
         """Returns the cheap objectives; None if infeasible or if they break a constraint."""
@@ -193,3 +218,15 @@ class Pool:
     def can_check(self, constraint: Constraint) -> bool:
         """Returns whether the bound of a constraint is known: the baseline may be missing."""
         return not constraint.bound.relative or constraint.quantity in self.baseline
+
+
+def _even_position(number: int) -> float:
+    """Returns a position in [0, 1] that spreads evenly over numbers: 0, 1, 1/2, 1/4, 3/4, ..."""
+    if number <= 2:
+        return float(number == 2)
+    position, share, rest = 0.0, 0.5, number - 2
+    while rest:
+        position += share * (rest % 2)
+        rest //= 2
+        share /= 2
+    return position

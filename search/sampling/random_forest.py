@@ -16,6 +16,9 @@ from paretune.search.study.sampler_options import ThompsonParams
 BOOTSTRAP = 400
 """Most trials for one tree, so that the time of a proposal does not grow."""
 
+VALIDATION_TREES = 16
+"""Trees that predict trials outside of their bootstraps: each trial is outside of about six."""
+
 
 class RandomForest:
     """Draws losses from the posterior of a random forest.
@@ -28,7 +31,12 @@ class RandomForest:
         self._options = options
 
     def draw(
-        self, rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
+        self,
+        rows: np.ndarray,
+        losses: np.ndarray,
+        at: np.ndarray,
+        random: np.random.Generator,
+        normal: np.ndarray | None = None,
     ) -> np.ndarray:
         """Returns a draw of losses [N, K].
 
@@ -37,14 +45,20 @@ class RandomForest:
             losses: Losses [T, K] of the trials.
             at: Features [N, width] for which losses are drawn.
             random: Random numbers for the bootstraps, the trees and the draw.
+            normal: Standard normal numbers [N, K] for the draw, in place of those of `random`.
         """
         if not self._options.rank_transform:
-            return self._draw(rows, losses, at, random)
+            return self._draw(rows, losses, at, random, normal)
         transform = RankTransform(losses)
-        return transform.inverse(self._draw(rows, transform.ranks, at, random))
+        return transform.inverse(self._draw(rows, transform.ranks, at, random, normal))
 
     def _draw(
-        self, rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
+        self,
+        rows: np.ndarray,
+        losses: np.ndarray,
+        at: np.ndarray,
+        random: np.random.Generator,
+        normal: np.ndarray | None,
     ) -> np.ndarray:
         """Returns a draw as `draw` does, without the rank transform."""
         thompson = self._options.acquisition == "thompson"
@@ -53,10 +67,35 @@ class RandomForest:
         mean: np.ndarray = predictions.mean(axis=0)
         if not thompson:
             return mean
+        if normal is None:
+            normal = random.standard_normal(mean.shape)
         error = predictions.std(axis=0) / np.sqrt(trees)
-        noise: np.ndarray = self._options.noise * error * random.standard_normal(mean.shape)
-        drawn: np.ndarray = mean + noise
+        drawn: np.ndarray = mean + self._options.noise * error * normal
         return drawn
+
+    def out_of_bag(self, rows: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Predicts each trial by the trees whose bootstrap it is not in, from a fixed seed.
+
+        Args:
+            rows: Features [T, width] of the trials.
+            losses: Losses [T] of the trials.
+
+        Returns:
+            The predicted losses [T], and which of them there are [T].
+        """
+        random = np.random.default_rng(len(rows))
+        transform = RankTransform(losses[:, None])
+        targets = transform.ranks if self._options.rank_transform else losses[:, None]
+        total, count = np.zeros(len(rows)), np.zeros(len(rows))
+        for _ in range(VALIDATION_TREES):
+            sample = random.integers(len(rows), size=min(len(rows), BOOTSTRAP))
+            out = np.setdiff1d(np.arange(len(rows)), sample)
+            if len(out):
+                total[out] += _fit(rows, targets, sample, rows[out], random)[:, 0]
+                count[out] += 1
+        mean = np.where(count > 0, total / np.maximum(count, 1), targets.mean())[:, None]
+        predicted = transform.inverse(mean) if self._options.rank_transform else mean
+        return predicted[:, 0], count > 0
 
     def probability(
         self, rows: np.ndarray, successes: np.ndarray, at: np.ndarray, random: np.random.Generator
@@ -79,10 +118,21 @@ def _tree(
     rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """Returns the predictions [N, K] of a tree that is fitted to a bootstrap of the trials."""
+    sample = random.integers(len(rows), size=min(len(rows), BOOTSTRAP))
+    return _fit(rows, losses, sample, at, random)
+
+
+def _fit(
+    rows: np.ndarray,
+    losses: np.ndarray,
+    sample: np.ndarray,
+    at: np.ndarray,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Returns the predictions [N, K] of a tree that is fitted to a sample of the trials."""
     import sklearn  # a second to import, for this surrogate only
     from sklearn.tree import DecisionTreeRegressor
 
-    sample = random.integers(len(rows), size=min(len(rows), BOOTSTRAP))
     with sklearn.config_context(skip_parameter_validation=True):
         tree = DecisionTreeRegressor(random_state=int(random.integers(2**31)))
         tree.fit(rows[sample], np.ascontiguousarray(losses[sample]), check_input=False)

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from paretune.search.sampling.ensemble import Ensemble
 from paretune.search.sampling.features import FeatureEncoder, Params, key_of
-from paretune.search.sampling.gaussian_process import GaussianProcess
 from paretune.search.sampling.history import History
 from paretune.search.sampling.hypervolume_improvement import HypervolumeImprovement
 from paretune.search.sampling.pool import CheapObjectives, Pool, PoolEntry
@@ -100,12 +100,11 @@ class ThompsonSampler:
         self._constraints = constraints
         self._cost = cost
         self._forest = RandomForest(options)
-        self._uses_gaussian_process = options.surrogate == "gaussian_process"
-        self._noise = options.noise if options.acquisition == "thompson" else 0.0
         networks = STARTUP_NETWORKS * max(1, len(formats))
         startup = options.startup_trials
         self._startup = startup if cost is None else min(startup, networks)
         features = FeatureEncoder(space, options.label_counts, estimate)
+        self._ensemble = Ensemble(options, self._forest, features.groups)
         self.history = History(features, self._signs.tolist())
         self._prior = prior
         self._pool = Pool(
@@ -146,8 +145,8 @@ class ThompsonSampler:
             The concrete value of the space, and the parameters.
         """
         if len(self.history) < self._startup:
-            return self._propose_startup(random)
-        entries, owners = self._pool.with_formats(self._pool.networks(number, random))
+            return self._propose_startup(number, random)
+        entries, owners = self._pool.with_formats(self._pool.networks(number))
         if not entries:
             return self.propose_mutation(random)
         rows = np.array([entry.row for entry in entries])
@@ -171,8 +170,14 @@ class ThompsonSampler:
         params = entries[point].params
         return self._pool.choices(params), params
 
-    def _propose_startup(self, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
-        """Proposes before a surrogate is fitted: at random, or the cheapest of random draws."""
+    def _propose_startup(
+        self, number: int, random: np.random.Generator
+    ) -> tuple[Mapping[str, Any], Params]:
+        """Proposes before a surrogate is fitted: spread draws, or the cheapest of random draws."""
+        if self._cost is None and self._prior is None and self.history.ended < self._startup:
+            entry = self._pool.spread_draw(number)
+            if entry is not None:
+                return self._pool.choices(entry.params), entry.params
         if self._cost is None:
             return self.propose_mutation(random)
         proposals = [self.propose_mutation(random) for _ in range(STARTUP_DRAWS)]
@@ -258,15 +263,10 @@ class ThompsonSampler:
             for group in groups:
                 some = known[:, group].all(axis=1)
                 observed = trial_losses[some][:, group]
-                surrogate = self._surrogate(group)
-                losses[:, group] = surrogate.draw(trial_rows[some], observed, rows, random)
+                losses[:, group] = self._ensemble.draw(
+                    trial_rows[some], observed, self._signs[group], rows, random
+                )
         return losses
-
-    def _surrogate(self, objectives: np.ndarray) -> GaussianProcess | RandomForest:
-        """Returns the surrogate of some objectives, which are indices."""
-        if self._uses_gaussian_process:
-            return GaussianProcess(self._signs[objectives], self._noise)
-        return self._forest
 
     def _success_probability(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Returns the probability [N] that a trial comes out with values."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from paretune.search.study.spec import Selection
 from paretune.spaces.params import Params
 
-Surrogate = Literal["random_forest", "gaussian_process"]
+Surrogate = Literal["ensemble", "random_forest", "gaussian_process"]
 
 
 class AutoParams(Params):
@@ -28,8 +28,8 @@ class AutoParams(Params):
     )
     surrogate: Surrogate | None = Field(
         None,
-        description="model that thompson learns from trials; null: gaussian_process for networks, "
-        "random_forest for your own trainer with `cheap`",
+        description="model that thompson learns from trials; null: ensemble for networks, and for "
+        "your own trainer with `cheap`",
     )
 
 
@@ -60,7 +60,9 @@ class ThompsonParams(Params):
         description="also learn from how often a label occurs among choices with equal labels",
     )
     surrogate: Surrogate = Field(
-        "random_forest", description="model that is fitted to the results of the trials"
+        "ensemble",
+        description="model that is fitted to the results of the trials; ensemble: both, each "
+        "weighted by how well it predicts trials that it was not fitted to",
     )
     acquisition: Literal["thompson", "mean"] = Field(
         "thompson",

@@ -197,7 +197,7 @@ def late_widths(folder: Path, sampler: str) -> list[float]:
 def test_gain_is_divided_by_the_cost_of_training(tmp_path: Path) -> None:
     cost_aware = late_widths(tmp_path, "auto")
     free = late_widths(tmp_path, "{auto: {cost_aware: false}}")
-    assert cost_aware.count(1.0) < 0.5 * free.count(1.0)
+    assert cost_aware.count(1.0) < 0.75 * free.count(1.0)
     assert cost_aware.count(0.5) > cost_aware.count(0.25), "a low cost alone adds nothing"
 
 
