@@ -22,7 +22,7 @@ class Running:
     process: subprocess.Popen[str]
     log: Path
 
-    def wait_for(self, text: str, seconds: float = 120) -> None:
+    def wait_for(self, text: str, seconds: float = 240) -> None:
         """Waits until the process has printed the text."""
         end = time.monotonic() + seconds
         while text not in self.log.read_text():
@@ -34,7 +34,7 @@ class Running:
         """Sends a signal, if any, waits for the end, and returns the exit code."""
         if signal_ is not None:
             self.process.send_signal(signal_)
-        return self.process.wait(240)
+        return self.process.wait(480)
 
 
 @contextmanager
