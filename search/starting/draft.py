@@ -136,9 +136,18 @@ class Draft:
         self.source["baseline"] = {k: v for k, v in merged.items() if v is not None}
 
     def _scores(self) -> dict[str, Any]:
-        """Returns the main score of a built-in task, or what the options say of the user's."""
+        """Returns the main score of a built-in task, or what the options say of the user's.
+
+        Raises:
+            UserError: --objective is wrong, or names a score of a built-in task.
+        """
         if not self.request.brings_data:
             metrics = TaskMetrics.of(_selection(self.source.get("task")))
+            for text in self.request.objectives:
+                raise UserError(
+                    f"--objective {text}: is for a score of your own task; the task {metrics.task} "
+                    f"has {metrics.main}; for another one, change `objectives:` in the study file"
+                )
             metric = metrics.known.get(metrics.main)
             lower = metric is not None and metric.better == "lower"
             return {metrics.main: MINIMIZE if lower else MAXIMIZE}
