@@ -62,25 +62,41 @@ def sizes_of_outputs(
 ) -> dict[str, tuple[int, ...]]:
     """Returns layer -> size of its output without batch and channels, in the network's order.
 
-    Layers of a stage of a convolutional network have the same one.
+    Layers of a stage of a convolutional network have the same one. A layer that is not called, as
+    `forward` reads its weight, has that of the layer before it.
     """
+    order = {name: number for number, (name, _) in enumerate(model.named_modules())}
+    recorded = _recorded_sizes(model, shape, names)
+    sizes: dict[str, tuple[int, ...]] = {}
+    size: tuple[int, ...] = ()
+    for name in sorted(names, key=order.__getitem__):
+        size = sizes[name] = recorded.get(name, size)
+    return sizes
+
+
+def _recorded_sizes(
+    model: torch.nn.Module, shape: Shape, names: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
     import torch
 
-    order = {name: number for number, (name, _) in enumerate(model.named_modules())}
-    sizes: dict[str, tuple[int, ...]] = dict.fromkeys(sorted(names, key=order.__getitem__), ())
+    sizes: dict[str, tuple[int, ...]] = {}
 
     def recorder(name: str) -> Any:
         def record(module: Any, inputs: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor):
-                sizes[name] = tuple(output.shape[2:] if output.ndim == 4 else output.shape[1:-1])
+            first = output[0] if isinstance(output, tuple) else output  # an attention
+            if isinstance(first, torch.Tensor):
+                sizes[name] = tuple(first.shape[2:] if first.ndim == 4 else first.shape[1:-1])
 
         return record
 
     hooks = [model.get_submodule(name).register_forward_hook(recorder(name)) for name in names]
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel calls no inner modules
     try:
         with torch.no_grad():
             call(model, typed_example(model, shape))
     finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
         for hook in hooks:
             hook.remove()
     return sizes
