@@ -18,9 +18,10 @@ if not torch.cuda.is_available():
 print(torch.cuda.get_device_name(0), "torch", torch.__version__)
 END
 
-timeout 240 "$python" -m pytest -q -n 0 -m "" -s tests/gpu
+# Ctrl-C in place of a kill: pytest then prints what it has.
+timeout -s INT -k 20 240 "$python" -m pytest -q -n 0 -m "" -s tests/gpu
 first=$?
-timeout 300 "$python" -m pytest -q -n 0 -m "" tests/objectives/runtimes -k tensorrt
+timeout -s INT -k 20 300 "$python" -m pytest -q -n 0 -m "" tests/objectives/runtimes -k tensorrt
 second=$?
 [ "$second" -eq 5 ] && second=0  # no test was left
 exit $((first > second ? first : second))
