@@ -14,7 +14,10 @@ import numpy as np
 from paretune.search.sampling.features import Key, Params, RandomAssignments, key_of
 
 BLOCK = 4
-"""Proposals that share their mutations."""
+"""Proposals that share their mutations, after the first FRESH."""
+
+FRESH = 64
+"""Proposals that have new mutations each: they decide most, and have few parents."""
 
 Entry = TypeVar("Entry")
 
@@ -53,14 +56,19 @@ class Mutations(Generic[Entry]):
             number: Number of the trial to propose.
             count: Number of mutations in all, infeasible ones included.
         """
-        if number // BLOCK != self._block:
-            self._block, self._streams = number // BLOCK, {}
+        block = number if number < FRESH else number // BLOCK + FRESH
+        if block != self._block:
+            self._block, self._streams = block, {}
         parents = parents[-count:] if count else ()
         for index, parent in enumerate(parents):
             share = (count + index) // len(parents)  # they add up to the count
             for entry in self._first(parent, share):
                 if entry is not None:
                     yield entry
+
+    def forget(self) -> None:
+        """Drops the mutations; the same ones are made and encoded again when they are asked for."""
+        self._block = -1
 
     def _first(self, parent: Params, count: int) -> Sequence[Entry | None]:
         key = key_of(parent)

@@ -135,6 +135,7 @@ class Pool:
     def encode_again(self) -> None:
         """Drops the encoded draws; the same ones are encoded again when they are asked for."""
         self._block = (-1, [])
+        self._mutations.forget()
 
     def with_formats(self, networks: Sequence[PoolEntry]) -> tuple[list[PoolEntry], np.ndarray]:
         """Adds the format variants of networks, which are measured without further training.

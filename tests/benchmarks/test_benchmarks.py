@@ -35,6 +35,9 @@ SMALL = {
     "bench_front.py": ["--trials", "40", "--every", "20"],
     "bench_int8.py": ["--images", "64", "--epochs", "1", "--calibration", "16", "--tests", "64"],
     "bench_latency.py": ["--repeats", "2", "--networks", "3", "--seconds", "0.1", "--truth", "1"],
+    "bench_new_tables.py": [
+        *("--tables", "cells", "--at", "12", "15", "--seeds", "1", "--sides", "auto", "tpe"),
+    ],
     "bench_optimize.py": ["--seeds", "1", "--time", "45"],
     "bench_page.py": ["--trials", "50", "--repeats", "1"],
     "bench_pairs.py": ["--examples", "200", "--samples", "20"],
