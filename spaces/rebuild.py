@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.inputs import Shape
 from paretune.spaces.architecture.network import build_network
 from paretune.spaces.base import Candidate, Step
+from paretune.spaces.elastic import SUBNETS
 from paretune.spaces.keeping import kept_modules
 from paretune.spaces.pruning import PRUNINGS
 from paretune.spaces.quantization import QUANTIZATIONS
@@ -15,6 +16,9 @@ from paretune.task import Outputs, outputs_of
 
 if TYPE_CHECKING:
     import torch
+
+TABLES = (PRUNINGS, QUANTIZATIONS, SUBNETS)
+"""Techniques that change shapes, which `rebuild` repeats."""
 
 ARCHITECTURE = "architecture"
 """Technique name of the first step in every history."""
@@ -48,7 +52,7 @@ def rebuild(history: Sequence[Step], shape: Shape, outputs: Outputs | int) -> to
     first, *rest = history
     network = build_network(first.params[ARCHITECTURE], shape, outputs, first.params["seed"])
     for step in rest:
-        table = next((t for t in (PRUNINGS, QUANTIZATIONS) if t.accepts(step.technique)), None)
+        table = next((t for t in TABLES if t.accepts(step.technique)), None)
         if table is not None:
             technique = table.get(step.technique)
             params = technique.Params.model_validate(dict(step.params))

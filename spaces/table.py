@@ -60,8 +60,7 @@ class Table:
 
     def accepts(self, name: str) -> bool:
         """Returns whether `get` takes this name: built in, a plugin's, or a dotted path."""
-        known = name in self._entries or name in self._hidden
-        return known or ":" in name or name in self.plugins
+        return name in self._entries or ":" in name or name in self.plugins
 
     def get(self, name: str) -> Any:
         """Returns the entry of a name: built in, a plugin's, or a dotted path "pkg.mod:Class".

@@ -11,5 +11,4 @@ PRUNINGS = Table(
         "unstructured": "paretune.spaces.pruning.unstructured:Unstructured",
         "semi_structured": "paretune.spaces.pruning.semi_structured:SemiStructured",
     },
-    hidden={"subnet": "paretune.spaces.elastic.subnet:Subnet"},
 )
