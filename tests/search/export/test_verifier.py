@@ -17,6 +17,7 @@ import pytest
 
 from paretune.search.export.check_results import CheckResult
 from paretune.search.export.verifier import verify_export
+from paretune.search.measuring.host_lock import HostLock
 
 
 class Trap:
@@ -53,6 +54,21 @@ def test_verify_works_without_the_study(exported: Path, cli: Any) -> None:
     assert checks["opset"]["numbers"]["actual"]["opset"]["ai.onnx"] == 17
     latency = checks["latency"]["numbers"]["actual"]
     assert 0 < latency["low"] < latency["value"] < latency["high"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), ("--no-wait",)])
+def test_verify_beside_another_measurement_does_not_wait_for_its_end(
+    options: tuple[str, ...], exported: Path, cli: Any
+) -> None:
+    with HostLock().measuring() as alone:  # it would end after the verification only
+        result = cli("verify", exported, "--json", *options)
+        assert alone.value is False
+    assert result.code == 0, result.out + result.err
+    [latency] = [r for r in json.loads(result.out)["results"] if r["check"] == "latency"]
+    conditions = latency["numbers"]["measured"]["conditions"]
+    assert conditions["alone"] is False
+    assert conditions.get("waited") is (False if options else None)
 
 
 # -- changed files -------------------------------------------------------------------------------
