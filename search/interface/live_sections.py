@@ -72,6 +72,8 @@ class LiveSections:
             return value.item()
         if key[-1] == "architecture" or key[-3:-1] == ("architecture", "choice"):
             return self._architecture(key, value)
+        if key[-2:] == ("elastic", "of"):
+            return self._architecture(key, value)
         if isinstance(value, type | FunctionType):
             return self._path(key, value)
         raise UserError(

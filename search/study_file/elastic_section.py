@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXAMPLE = "elastic: {of: baseline, width: [0.25, 1], epochs: 20}"
 
 DEPTH_STEP = 0.25
-"""Distance of the depths in a range, as a share of the removable blocks."""
+"""Distance of the depths in a range, as a share of the residual blocks."""
 
 FULL = "full"
 """Label of the resolution of the data."""
@@ -55,7 +55,7 @@ class ElasticParams(Params):
 
 
 OVERRIDDEN: Mapping[str, str] = {
-    "depth": "share of the removable blocks that a subnet keeps: two values are the ends of a "
+    "depth": "share of the residual blocks that a subnet keeps: two values are the ends of a "
     "range in steps of 1/4, more values are the shares; or {least: 0.5, criterion: loss}",
     "groups": "number of parts of the network that have widths and depths of their own",
 }
@@ -138,7 +138,7 @@ class ElasticReader:
                 )
 
     def _depths(self, value: Any, key: Key) -> list[float]:
-        """Returns the shares of the removable blocks that a subnet may keep; empty for all."""
+        """Returns the shares of the residual blocks that a subnet may keep; empty for all."""
         if value is None or is_domain(value):
             return []
         if isinstance(value, Mapping):

@@ -41,6 +41,15 @@ search: {trials: 5, seed: 1, format_variants: false}
 budget: {final: off}
 """
 
+SHORT = """\
+data: digits
+baseline: {architecture: {simple_cnn: {width: 0.25}}, pretrain: {epochs: 0}}
+space:
+  architecture: {elastic: {of: baseline, width: [0.5, 1], epochs: 3, batch_size: 64, estimates: 0}}
+objectives: {accuracy: maximize, size: minimize}
+search: {trials: 1, seed: 1}
+"""
+
 LOST = """\
 import sys, time
 
@@ -63,16 +72,17 @@ Runner(load_study(sys.argv[1]), report).run()
 """
 
 
-def study_file(folder: Path) -> Path:
+def study_file(folder: Path, study: str) -> Path:
     folder.mkdir(exist_ok=True)
     file = folder / "e.yaml"
-    file.write_text(STUDY)
+    file.write_text(study)
     return file
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a busy host
 def test_subnets_of_one_training_are_trials_that_can_be_exported(tmp_path: Path) -> None:
-    file = study_file(tmp_path)
+    file = study_file(tmp_path, STUDY)
     Runner(load_study(file), lambda event: None).run()
 
     record = record_of(file)
@@ -99,10 +109,9 @@ def test_subnets_of_one_training_are_trials_that_can_be_exported(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # a busy host
 def test_killed_elastic_training_goes_on_with_the_same_weights(tmp_path: Path) -> None:
-    undisturbed, file = study_file(tmp_path / "whole"), study_file(tmp_path / "killed")
-    for each in (undisturbed, file):
-        each.write_text(STUDY.replace("trials: 5", "trials: 1").replace("epochs: 2", "epochs: 3"))
+    undisturbed, file = (study_file(tmp_path / name, SHORT) for name in ("whole", "killed"))
     Runner(load_study(undisturbed), lambda event: None).run()
     lost = subprocess.Popen([sys.executable, "-c", LOST, file], stdout=subprocess.PIPE, text=True)
     assert lost.stdout is not None
@@ -114,7 +123,7 @@ def test_killed_elastic_training_goes_on_with_the_same_weights(tmp_path: Path) -
     Runner(load_study(file), events.append).run()
 
     epochs = [e.epoch for e in events if isinstance(e, EpochDone) and e.stage == "elastic"]
-    assert epochs == [3]
+    assert epochs == [2, 3]  # the last snapshot was of epoch 1
     weights = [load_file(elastic_file(each)) for each in (undisturbed, file)]
     assert weights[0].keys() == weights[1].keys()
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
