@@ -11,7 +11,6 @@ from paretune.search.locate import StudyLocation
 from paretune.search.optimizing.bottleneck import baseline_bottleneck
 from paretune.search.optimizing.clock import Clock
 from paretune.search.optimizing.epochs import epoch_edits, epoch_factor, full_epochs, shares_of
-from paretune.search.optimizing.goals import contradictions
 from paretune.search.optimizing.round_log import RoundLog
 from paretune.search.optimizing.round_store import RoundStore
 from paretune.search.optimizing.session_runner import SessionRunner
@@ -26,6 +25,7 @@ from paretune.search.optimizing.time_plan import (
     training_seconds,
 )
 from paretune.search.optimizing.working_study import WorkingStudy
+from paretune.search.study.contradictions import contradictions
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.spec import Constraint, StudySpec
 from paretune.spaces.domains import parameters

@@ -9,9 +9,9 @@ from contextlib import suppress
 
 from paretune.objectives.metrics import metric_of
 from paretune.search.errors import UserError
-from paretune.search.optimizing.goals import contradictions
 from paretune.search.optimizing.request import OptimizeRequest
 from paretune.search.study.constraints import quantity_name, read_constraint
+from paretune.search.study.contradictions import refuse_contradictions
 from paretune.search.study.quantity import Quantity, units
 from paretune.search.study.spec import Constraint
 from paretune.search.study_file.document import Document
@@ -44,16 +44,6 @@ def time_seconds(text: str) -> float | None:
     _, seconds = SearchAndBudgetReader(document, problems).budget(text)
     problems.raise_any()
     return seconds
-
-
-def refuse_contradictions(goals: list[Constraint] | tuple[Constraint, ...]) -> None:
-    """Refuses goals that cannot hold, whatever the baseline is.
-
-    Raises:
-        UserError: One cannot hold alone, or two cannot hold together.
-    """
-    if problems := contradictions(goals):
-        raise UserError("\n".join(f"--goal {problem}" for problem in problems))
 
 
 def _readable(texts: tuple[str, ...]) -> list[Constraint]:

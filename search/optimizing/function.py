@@ -54,7 +54,7 @@ def optimize(
         UserError: The request, the study or a goal is wrong, or the time is too short.
         KeyboardInterrupt: The user wants to stop; the same call goes on.
     """
-    from paretune.search.interface.functions import named
+    from paretune.search.interface.functions import data_text, named
     from paretune.search.optimizing.optimizer import optimize as run
     from paretune.search.optimizing.request import OptimizeRequest
 
@@ -64,7 +64,7 @@ def optimize(
         Path(output),
         (goals,) if isinstance(goals, str) else tuple(goals),
         time,
-        data,
+        data_text(data),
         None if checkpoint is None else os.fspath(checkpoint),
         named("task", task),
         runtime,

@@ -20,7 +20,6 @@ from paretune.search.optimizing.baseline_round import baseline_round, refuse_imp
 from paretune.search.optimizing.clock import Clock
 from paretune.search.optimizing.early_checks import (
     check_early,
-    refuse_contradictions,
     time_seconds,
 )
 from paretune.search.optimizing.epochs import full_epochs
@@ -32,6 +31,7 @@ from paretune.search.optimizing.rounds import GOALS_MET, Rounds
 from paretune.search.optimizing.session_runner import SessionRunner
 from paretune.search.optimizing.working_study import WorkingStudy, working_study
 from paretune.search.shell import command_text
+from paretune.search.study.contradictions import refuse_contradictions
 from paretune.search.study.durations import duration
 from paretune.search.study.records import StudyRecord
 from paretune.search.study.spec import StudySpec

@@ -9,6 +9,7 @@ from typing import Any
 from paretune.search.errors import UserError
 from paretune.search.starting.request import InitRequest
 from paretune.search.study.constraints import quantity_name
+from paretune.search.study.contradictions import refuse_contradictions
 from paretune.search.study.quantity import SCORE, Quantity
 from paretune.search.study.spec import StudySpec
 from paretune.search.study.tables import RUNTIMES
@@ -86,8 +87,10 @@ class Draft:
 
         Raises:
             StudyFileError: It has mistakes; each names the command-line option.
+            UserError: Goals cannot hold, or a runtime is not installed.
         """
         self.spec = load_document(self.document(), self.request.output)
+        refuse_contradictions(self.spec.goals)
         for target, selection in (self.spec.targets or {"": self.spec.runtime}).items():
             reason = RUNTIMES.get(selection.name).unavailable()
             if reason:

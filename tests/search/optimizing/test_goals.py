@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from paretune.search.optimizing.goals import contradictions, standings, worst_margin
+from paretune.search.optimizing.goals import standings, worst_margin
 from paretune.search.study.constraints import read_constraint
+from paretune.search.study.contradictions import contradictions
 from paretune.search.study.spec import Constraint
 from support.optimizing import complete, measured
 
