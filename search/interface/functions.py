@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -207,7 +208,7 @@ def init(
     request = InitRequest(
         model=named("model", model),
         task=named("task", task),
-        data=data,
+        data=data_text(data),
         checkpoint=None if checkpoint is None else os.fspath(checkpoint),
         runtime=runtime,
         goals=(goals,) if isinstance(goals, str) else tuple(goals),
@@ -220,18 +221,38 @@ def init(
     return StartedStudy(init_study(request, tell))
 
 
+def data_text(data: Any) -> str | None:
+    """Returns data as --data has it: a text, a path, or a mapping of a study file.
+
+    Raises:
+        UserError: It is something else, such as an array.
+    """
+    if data is None or isinstance(data, str):
+        return data
+    if isinstance(data, os.PathLike):
+        return os.fspath(data)
+    if isinstance(data, Mapping):
+        return json.dumps(dict(data))
+    raise UserError(
+        f"data: give a text such as images:photos or npz:FILE, not a {type(data).__name__}, as the "
+        "study file must name it; for arrays and Datasets: paretune.Study(data={...}, ...)"
+    )
+
+
 def named(what: str, value: Any) -> str | None:
     """Returns the name of a model or task for a study file.
 
     Args:
         what: What it is, for errors.
-        value: A name, or a class or function of a module.
+        value: A name, a mapping of a study file, or a class or function of a module.
 
     Raises:
         UserError: No study file can name it.
     """
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value))
     path = importable_path(value)
     if path is None:
         name = getattr(value, "__name__", type(value).__name__)

@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 import paretune
-from paretune.search.interface.functions import _shape_text, named
+from paretune.search.interface.functions import _shape_text, data_text, named
 
 
 class Net(nn.Module):
@@ -58,6 +58,15 @@ def test_catalogue_lists_names_and_refuses_other_kinds() -> None:
 
 def test_verify_of_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
     assert "manifest" in message(paretune.verify, tmp_path)
+
+
+def test_data_of_init_is_a_text_a_path_or_a_mapping() -> None:
+    assert data_text(None) is None and data_text("digits") == "digits"
+    assert data_text(Path("photos")) == "photos"
+    assert data_text({"npz": "a.npz"}) == '{"npz": "a.npz"}'
+    assert named("model", {"resnet": {"width": 8}}) == '{"resnet": {"width": 8}}'
+    text = message(data_text, [1, 2])
+    assert text.startswith("data: give a text such as images:photos or npz:FILE, not a list")
 
 
 def test_class_of_a_module_is_named_and_one_of_this_process_is_refused() -> None:
