@@ -104,10 +104,10 @@ def _wanted(devices: tuple[str, ...], runtimes: tuple[str, ...]) -> dict[str, di
                 'pi: {onnxruntime: {threads: 4}, device: "ssh://pi@cam"}'
             )
         for target, its_device in spec.devices.items():
-            runtime = spec.targets[target] if target else spec.runtime
+            selected = spec.targets[target] if target else spec.runtime
             threads = wanted.setdefault(its_device.address, dict.fromkeys(runtimes, 0))
-            most = max(threads.get(runtime.name, 0), runtime.params["threads"])
-            threads[runtime.name] = most
+            most = max(threads.get(selected.name, 0), selected.params["threads"])
+            threads[selected.name] = most
     return wanted
 
 
