@@ -23,7 +23,9 @@ LOOK_EVERY = 0.5
 """Seconds between two looks whether the workers have left."""
 
 ENDS = {
-    "pause": "{workers_text} at the end of the current stage or epoch; to let the study go on: {again}",
+    "pause": (
+        "{workers_text} at the end of the current stage or epoch; to let the study go on: {again}"
+    ),
     "resume": "{workers_text} within a second",
     "stop": "{workers_text} at the end of the current stage; to continue the study: {again}",
 }
