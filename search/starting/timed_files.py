@@ -12,6 +12,7 @@ from paretune.objectives.timing.differences import difference
 from paretune.search.measuring.host_lock import host_lock
 from paretune.search.measuring.targets import NO_MODEL, Target
 from paretune.search.starting.facts import TriedOption
+from paretune.search.study.quantity import Quantity
 from paretune.search.study.tables import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ LATENCY = "latency"
 
 SECONDS, BRIEF_SECONDS = 0.5, 0.2
 """Seconds of timing for each file; fewer if a search follows that times what it chooses."""
+
+RUNS = 20
+"""Runs of the baseline that a short timing still has."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +50,7 @@ class FileTimes:
     def __init__(self, rehearsal: Rehearsal, batch: int, brief: bool = False) -> None:
         self._rehearsal = rehearsal
         self._batch = batch
-        self._seconds = BRIEF_SECONDS if brief else SECONDS
+        self._seconds = brief_seconds(_latency(rehearsal)) if brief else SECONDS
         self._files: list[_File] = []
 
     def add(self, option: TriedOption, target: Target, artifact: Artifact) -> None:
@@ -85,3 +89,18 @@ class FileTimes:
                 high=math.exp(ratio.value + ratio.half),
             )
         return timed
+
+
+def brief_seconds(latency: float) -> float:
+    """Returns the seconds of a short timing of each file.
+
+    Args:
+        latency: Milliseconds of one run of the baseline.
+    """
+    return min(SECONDS, max(BRIEF_SECONDS, RUNS * latency / 1e3))
+
+
+def _latency(rehearsal: Rehearsal) -> float:
+    """Returns the milliseconds of one run of the baseline; 0 if it was not measured."""
+    values = rehearsal.values.items()
+    return max((m.value for name, m in values if Quantity.of(name).local == LATENCY), default=0.0)
