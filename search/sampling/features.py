@@ -97,6 +97,12 @@ class FeatureEncoder:
         groups: np.ndarray = np.searchsorted(starts, np.arange(self.width), side="right") - 1
         return groups
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether a parameter is a number, or a choice among numbers."""
+        domains = (domain for _, domain, _ in self._columns.values())
+        return bool(self._ranks) or any(not isinstance(domain, Choice) for domain in domains)
+
     def row(self, params: Params) -> np.ndarray:
         """Returns features [width], float32 as trees take them."""
         row = self._empty.copy()

@@ -9,6 +9,9 @@ from paretune.search.sampling.log_transform import LogTransform
 FENCE = 1.5
 """Losses this many interquartile ranges above the upper quartile are outliers (Tukey 1977)."""
 
+BEYOND = 3.0
+"""Standard deviations that a drawn loss may lie beyond those of the trials."""
+
 
 class TargetScale:
     """Standardizes losses, linear or as in log_transform.py, and compresses outliers.
@@ -50,10 +53,11 @@ class TargetScale:
         return targets
 
     def inverse(self, targets: np.ndarray) -> np.ndarray:
-        """Returns the losses [N] of values [N] on this scale."""
-        values = self._mean + self._width * targets
+        """Returns the losses [N] of values [N] on this scale, near those of the trials at most."""
+        low, high = float(self.targets.min()) - BEYOND, float(self.targets.max()) + BEYOND
+        values = self._mean + self._width * np.clip(targets, low, high)
         beyond = (values - self._fence) / self._unit
-        stretched = self._fence + self._unit * np.expm1(np.clip(beyond, 0.0, 20.0))
+        stretched = self._fence + self._unit * np.expm1(np.maximum(beyond, 0.0))
         values = np.where(beyond > 0, stretched, values)
         if self._is_linear:
             return values

@@ -2,7 +2,7 @@
 
 For many assignments (pool.py), the cheap objectives are computed exactly; infeasible and earlier
 assignments are dropped. The other objectives are drawn from the posterior of a surrogate
-(random_forest.py or gaussian_process.py). The assignment that adds most hypervolume to the front
+(ensemble.py). The assignment that adds most hypervolume to the front
 in this draw is proposed (hypervolume_improvement.py). Thompson sampling (Thompson 1933) means to
 explore by a draw instead of the mean.
 
@@ -104,7 +104,7 @@ class ThompsonSampler:
         startup = options.startup_trials
         self._startup = startup if cost is None else min(startup, networks)
         features = FeatureEncoder(space, options.label_counts, estimate)
-        self._ensemble = Ensemble(options, self._forest, features.groups)
+        self._ensemble = Ensemble(options, self._forest, features.groups, features.is_ordered)
         self.history = History(features, self._signs.tolist())
         self._prior = prior
         self._pool = Pool(

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from paretune.search.sampling.ensemble import MOST_TRIALS, Ensemble, left_out, predict
+from paretune.search.sampling.ensemble import (
+    MOST_TRIALS,
+    UNORDERED_TRIALS,
+    Ensemble,
+    left_out,
+    predict,
+)
 from paretune.search.sampling.features import ABSENT
 from paretune.search.sampling.kernel_fit import FITTED, Kernel, fit_kernel
 from paretune.search.sampling.random_forest import RandomForest
@@ -110,6 +116,26 @@ def test_draw_depends_on_the_trials_and_not_on_earlier_draws() -> None:
         e.draw(trained, losses, SIGNS, at, np.random.default_rng(9)) for e in (used, ensemble())
     )
     assert (one == other).all()
+
+
+def test_forest_predicts_alone_when_nothing_is_ordered_and_trials_are_many() -> None:
+    random = np.random.default_rng(10)
+    trained, at = rows(random, UNORDERED_TRIALS), rows(random, 20)
+    losses, options = network(trained), ThompsonParams()
+    unordered = Ensemble(options, RandomForest(options), np.arange(4), is_ordered=False)
+    for count, same in [(UNORDERED_TRIALS - 1, False), (UNORDERED_TRIALS, True)]:
+        drawn, forest = (
+            model.draw(trained[:count], losses[:count], SIGNS, at, np.random.default_rng(0))
+            for model in (unordered, ensemble("random_forest"))
+        )
+        assert (drawn == forest).all() == same
+
+
+def test_drawn_losses_stay_near_those_of_the_trials() -> None:
+    losses = np.exp(np.linspace(0.0, 1.0, 20))
+    far = TargetScale(losses, 1.0).inverse(np.array([-1e9, 1e9]))
+    assert 0.001 < far[0] < 1.0
+    assert np.e < far[1] < 1000.0
 
 
 def test_kernel_finds_the_parameters_that_matter() -> None:
