@@ -425,10 +425,13 @@ def _elastic(build: SchemaBuilder) -> list[Schema]:
         **build.properties(Recipe, searched=False),
     }
     build.definitions[ELASTIC] = object_schema(properties, ELASTIC_ABOUT, ["of", "epochs"])
-    alone = object_schema({ELASTIC: {"$ref": f"#/$defs/{ELASTIC}"}}, ELASTIC_ABOUT, [ELASTIC])
+    reference = {"$ref": f"#/$defs/{ELASTIC}", "description": ELASTIC_ABOUT}
+    alone = object_schema({ELASTIC: reference}, ELASTIC_ABOUT, [ELASTIC])
     branch = {**alone, "additionalProperties": True}
-    branches = {"anyOf": [branch, {"type": "array", "contains": alone, "items": {}}]}
-    return [alone, object_schema({"choice": branches}, "an elastic one of several", ["choice"])]
+    about = "several architectures, one of them elastic"
+    listed = {"type": "array", "contains": alone, "items": {}}
+    branches = {"description": about, "anyOf": [branch, listed]}
+    return [alone, object_schema({"choice": branches}, about, ["choice"])]
 
 
 def _score(name: str, metric: Metric) -> Schema:
