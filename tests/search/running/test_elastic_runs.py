@@ -113,11 +113,12 @@ def test_subnets_of_one_training_are_trials_that_can_be_exported(tmp_path: Path)
 def test_killed_elastic_training_goes_on_with_the_same_weights(tmp_path: Path) -> None:
     undisturbed, file = (study_file(tmp_path / name, SHORT) for name in ("whole", "killed"))
     Runner(load_study(undisturbed), lambda event: None).run()
-    lost = subprocess.Popen([sys.executable, "-c", LOST, file], stdout=subprocess.PIPE, text=True)
-    assert lost.stdout is not None
-    assert lost.stdout.readline() == "after epoch 2 of 3\n"
-    lost.kill()
-    lost.wait()
+    command = [sys.executable, "-c", LOST, file]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as lost:
+        assert lost.stdout is not None
+        line = lost.stdout.readline()
+        lost.kill()
+    assert line == "after epoch 2 of 3\n"
 
     events: list[Event] = []
     Runner(load_study(file), events.append).run()
