@@ -41,9 +41,11 @@ class LogTransform:
         """Returns how steep the scale of one quantity is at losses [N]."""
         if self._share.any():
             error = np.clip(1.0 + losses, LEAST_ERROR, 1.0 - LEAST_ERROR)
-            return 1.0 / (error * (1.0 - error))
+            steep: np.ndarray = 1.0 / (error * (1.0 - error))
+            return steep
         if self._gain.any() or self._cost.any():
-            return 1.0 / np.maximum(np.abs(losses), np.finfo(float).tiny)
+            steepness = 1.0 / np.maximum(np.abs(losses), np.finfo(float).tiny)
+            return steepness
         return np.ones(len(losses))
 
     def _transformed(self, losses: np.ndarray, values: np.ndarray) -> np.ndarray:
