@@ -27,7 +27,7 @@ class Subnets(Tables):
         statement = sa.select(table).where(table.c.lineage == source).order_by(table.c.created)
         with self.engine.connect() as connection:
             rows = list(connection.execute(statement).mappings())
-        return [_score(row) for row in rows]
+        return [_score(dict(row)) for row in rows]
 
     def put(self, scores: Sequence[SubnetScore]) -> None:
         """Writes scores; they replace those of the same subnets."""

@@ -230,7 +230,7 @@ def data_text(data: Any) -> str | None:
     if data is None or isinstance(data, str):
         return data
     if isinstance(data, os.PathLike):
-        return os.fspath(data)
+        return str(os.fspath(data))
     if isinstance(data, Mapping):
         return json.dumps(dict(data))
     raise UserError(

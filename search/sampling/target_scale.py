@@ -58,10 +58,9 @@ class TargetScale:
         values = self._mean + self._width * np.clip(targets, low, high)
         beyond = (values - self._fence) / self._unit
         stretched = self._fence + self._unit * np.expm1(np.maximum(beyond, 0.0))
-        values = np.where(beyond > 0, stretched, values)
-        if self._is_linear:
-            return values
-        losses: np.ndarray = self._logs.inverse(values[:, None])[:, 0]
+        losses: np.ndarray = np.where(beyond > 0, stretched, values)
+        if not self._is_linear:
+            losses = self._logs.inverse(losses[:, None])[:, 0]
         return losses
 
     def _compressed(self, values: np.ndarray) -> np.ndarray:
