@@ -39,14 +39,13 @@ class LogTransform:
 
     def slopes(self, losses: np.ndarray) -> np.ndarray:
         """Returns how steep the scale of one quantity is at losses [N]."""
+        steepness: np.ndarray = np.ones(len(losses))
         if self._share.any():
             error = np.clip(1.0 + losses, LEAST_ERROR, 1.0 - LEAST_ERROR)
-            steep: np.ndarray = 1.0 / (error * (1.0 - error))
-            return steep
-        if self._gain.any() or self._cost.any():
+            steepness = 1.0 / (error * (1.0 - error))
+        elif self._gain.any() or self._cost.any():
             steepness = 1.0 / np.maximum(np.abs(losses), np.finfo(float).tiny)
-            return steepness
-        return np.ones(len(losses))
+        return steepness
 
     def _transformed(self, losses: np.ndarray, values: np.ndarray) -> np.ndarray:
         transformed: np.ndarray = losses.copy()
