@@ -142,8 +142,12 @@ class Pipeline:
 
     def untrained(self, plan: Plan) -> list[Stage]:
         """Returns the training stages of a plan that are not in the cache."""
-        links = [link for link in self._links(plan) if _learns(link.stage)]
+        links = self.training_links(plan)
         return [link.stage for link in links if not self._cache.has(link.digest)]
+
+    def training_links(self, plan: Plan) -> list[Link]:
+        """Returns the training stages of a plan with their keys."""
+        return [link for link in self._links(plan) if _learns(link.stage)]
 
     def candidate(self, plan: Plan, watch: Watch) -> Candidate:
         """Returns the trained candidate of a plan, marked for quantization but not deployed.

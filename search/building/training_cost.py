@@ -28,6 +28,7 @@ from paretune.spaces.rebuild import initial_candidate
 if TYPE_CHECKING:
     from paretune.search.building.pipeline import Pipeline
     from paretune.search.building.stage_cache import StageCache
+    from paretune.search.building.stage_keys import Link
     from paretune.search.data.dataset import Dataset
     from paretune.search.study.plan import Plan
     from paretune.search.study.stage import Stage
@@ -37,6 +38,9 @@ ACTIVATION = 100.0
 
 EXAMPLE = 8e5
 """Multiply-adds that take as long as the fixed work for one example."""
+
+REMEMBERED = 2000
+"""Plans whose stage keys are remembered: to compute them takes most of the time of a proposal."""
 
 
 class TrainingCosts:
@@ -53,16 +57,25 @@ class TrainingCosts:
         self._cache = cache
         self._data = data
         self._costs: dict[str, float] = {}
+        self._links: dict[str, list[Link]] = {}
 
     def of(self, plan: Plan) -> float:
         """Returns the cost in multiply-adds per example; infinite if no network can be built."""
-        left = self._pipeline.untrained(plan)
+        left = self._untrained(plan)
         if not any(stage.epochs for stage in left):
             return 0.0
         if plan.stage(SUBNET) is not None:
             return self._elastic(plan, left)
         epochs = sum(stage.epochs for stage in left)
         return epochs * self.example(plan.stages[0].params["architecture"])
+
+    def _untrained(self, plan: Plan) -> list[Stage]:
+        """Returns the training stages that are left; samplers ask for the same plans many times."""
+        if plan.key not in self._links:
+            if len(self._links) >= REMEMBERED:
+                self._links.clear()
+            self._links[plan.key] = self._pipeline.training_links(plan)
+        return [link.stage for link in self._links[plan.key] if not self._cache.has(link.digest)]
 
     def _elastic(self, plan: Plan, left: Sequence[Stage]) -> float:
         """Returns the cost of a plan with a subnet: what is trained after it is smaller."""
