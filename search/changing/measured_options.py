@@ -58,8 +58,8 @@ def remeasured_with(names: Collection[str], spec: StudySpec, wanted: Collection[
 def _instance(name: str, metrics: Mapping[str, Metric]) -> tuple[str, str | None]:
     """Returns what is measured at once: an objective on a target."""
     quantity = quantity_of(name, metrics)
-    name = quantity.local if quantity.objective == SCORE else quantity.objective
-    return name, quantity.target
+    measured = quantity.local if quantity.objective == SCORE else quantity.objective
+    return measured, quantity.target
 
 
 def _typed(options: Mapping[str, Any]) -> dict[str, Any]:

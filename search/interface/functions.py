@@ -97,13 +97,13 @@ def profile(
         tempfile.TemporaryDirectory(prefix="paretune-") as temporary,
         ExitStack() as stack,
     ):
-        folder = Path(temporary)
+        scratch = Path(temporary)
         if is_study:
             study = model if isinstance(model, Study) else Study(model)
-            network = stack.enter_context(study.network(str(trial), runtime, threads, folder))
+            network = stack.enter_context(study.network(str(trial), runtime, threads, scratch))
         else:
-            network = _network(model, _shape_text(shape), classes, runtime, threads, folder)
-        result = profile_network(network, batch, folder)
+            network = _network(model, _shape_text(shape), classes, runtime, threads, scratch)
+        result = profile_network(network, batch, scratch)
     if folder is not None:
         from paretune.search.profiling.html_page import write_profile
 

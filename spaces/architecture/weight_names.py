@@ -411,13 +411,13 @@ def _reason(
     missing: list[str], surplus: list[str], shapes: list[str], names: list[str], prefix: str
 ) -> str:
     problems = [
-        f"{fault}: {listed(names)}"
-        for fault, names in (
+        f"{fault}: {listed(tensors)}"
+        for fault, tensors in (
             ("missing", missing),
             ("not in the model", surplus),
             ("shape", shapes),
         )
-        if names
+        if tensors
     ]
     under = f" (under {prefix.rstrip('.')})" if prefix else ""
     parts = {part for name in names or surplus for part in name.split(".")[-2:]}

@@ -176,8 +176,9 @@ class Relay:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self._sockets.append(near)  # before the next line, which fails if the target ended
                 far = socket.create_connection(("127.0.0.1", self._target))
-                self._sockets += [near, far]
+                self._sockets.append(far)
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 

@@ -128,7 +128,7 @@ def test_two_workers_of_a_study_share_its_device(
 
     def waiting() -> int:
         rows = json.loads(cli("workers", copied, "--json").out)["workers"]
-        return sum(row["stage"] == "measure" for row in rows)
+        return sum(str(row["stage"]).startswith("waits for") for row in rows)
 
     with open_device(run.address) as device:
         with device.lease("another study"):
