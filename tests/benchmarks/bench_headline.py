@@ -118,8 +118,8 @@ def medians(seeds: Sequence[Sequence[Line]]) -> list[str]:
             median(getattr(line, key) for line in same) for key in ("accuracy", "faster", "smaller")
         )
         texts.append(
-            f"  {name}: {accuracy:.2f} %, RATIO faster {faster:.2f}, smaller {smaller:.1f} "
-            f"({len(same)} of {len(seeds)} seeds)"
+            f"  RATIO latency, baseline / {name}: {faster:.2f}; size {smaller:.2f}; "
+            f"accuracy {accuracy:.2f} % ({len(same)} of {len(seeds)} seeds)"
         )
     return texts
 
