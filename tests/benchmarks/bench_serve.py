@@ -2,10 +2,11 @@
 
 opening    from the request to the whole state, for the first page and for one that comes later;
            an update after one more trial. Target: the first state in two seconds
-running    a study whose trials take no time runs alone, and beside a server with open pages.
-           The sides run in turn. Printed are the ratio of the run's processor time, and the
-           server's processor time as a share of the run's time. Target: less than 2 %. The
-           server has shown another study before, so that its start, a second, does not count
+running    a study whose trials take no time, or compute for `--work` seconds each, runs alone,
+           and beside a server with open pages. The sides run in turn. Printed are the ratio of
+           the run's processor time, and the server's processor time as a share of the run's
+           time. Target: less than 2 %. The server has shown another study before, so that its
+           start, a second, does not count
 """
 
 from __future__ import annotations
@@ -114,6 +115,10 @@ def opening(trials: int, repeats: int) -> None:
     print(f"  later pages    {statistics.median(later):8.3f} s")
 
 
+WORK = "BENCH_WORK"
+"""Environment variable: seconds that each trial computes; `trivial` reads it."""
+
+
 def run_seconds(spec_folder: Path, trials: int, pages: int) -> tuple[float, float, float]:
     """Runs a study, with pages or alone.
 
@@ -157,7 +162,8 @@ def running(trials: int, pages: int, repeats: int) -> None:
             if count:
                 shares.append(own / spent)
     ratio = statistics.median(b / a for a, b in zip(alone, beside, strict=True))
-    print(f"running, {trials} trials that take no time, {pages} open pages")
+    work = f"compute for {os.environ[WORK]} s" if WORK in os.environ else "take no time"
+    print(f"running, {trials} trials that {work}, {pages} open pages")
     print(f"  processor time of the run   {statistics.median(alone):8.2f} s alone")
     print(f"  RATIO beside a server / alone: {ratio:.3f} (target: 1.02)")
     share = statistics.median(shares)
@@ -169,9 +175,12 @@ def main() -> None:
     parser: Any = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10_000, help="trials of the study to open")
     parser.add_argument("--run", type=int, default=1000, help="trials of the study to run")
+    parser.add_argument("--work", type=float, default=0.0, help="seconds that a trial computes")
     parser.add_argument("--pages", type=int, default=5, help="open pages")
     parser.add_argument("--repeats", type=int, default=3, help="repeats of each side")
     options = parser.parse_args()
+    if options.work:
+        os.environ[WORK] = str(options.work)
     opening(options.trials, options.repeats)
     running(options.run, options.pages, options.repeats)
 
