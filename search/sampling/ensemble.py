@@ -34,13 +34,6 @@ NEGLIGIBLE = 0.1
 SHRINKAGE = 10.0
 """Trials that a weight of one half counts for: a few trials do not tell which model is better."""
 
-UNORDERED_TRIALS = 50
-"""Trials from which on the forest predicts alone if no parameter has an order, as in cells.
-
-There the process predicts better on the mean, but trees find more of the front: after 100 trainings
-.95 of that of NAS-Bench-201's three objectives on CIFAR-100, both together .92.
-"""
-
 
 @dataclass(frozen=True)
 class _Fit:
@@ -52,6 +45,11 @@ class _Fit:
 
 class Ensemble:
     """Draws losses from a Gaussian process, a random forest, or both.
+
+    If no parameter of the space has an order, as in cells, the forest works alone. The process
+    predicts better on the mean there, but misses parts of the front. On NAS-Bench-201's CIFAR-10
+    (10 seeds), the forest's share of the front after 25, 50 and 100 trainings is .977, .987 and
+    .994; with both up to 50 trials it is .961, .976 and .994.
 
     Args:
         options: Options of the sampler.
@@ -69,9 +67,8 @@ class Ensemble:
     ) -> None:
         self._options, self._forest, self._groups = options, forest, groups
         self._noise = options.noise if options.acquisition == "thompson" else 0.0
-        self._forest_from = {"random_forest": 0, "gaussian_process": math.inf}.get(
-            options.surrogate, math.inf if is_ordered else UNORDERED_TRIALS
-        )
+        both = options.surrogate == "ensemble" and is_ordered
+        self._is_forest = not both and options.surrogate != "gaussian_process"
         self._fits: dict[bytes, _Fit] = {}
 
     def draw(
@@ -91,7 +88,7 @@ class Ensemble:
             at: Features [N, width] for which losses are drawn.
             random: Random numbers for the draw.
         """
-        if len(rows) >= self._forest_from:
+        if self._is_forest:
             return self._forest.draw(rows, losses, at, random)
         all_rows, all_at = filled(rows), filled(at)
         fits = [self._fit(all_rows, rows, losses[:, k], signs[k]) for k in range(len(signs))]

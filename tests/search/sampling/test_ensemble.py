@@ -7,7 +7,6 @@ import pytest
 
 from paretune.search.sampling.ensemble import (
     MOST_TRIALS,
-    UNORDERED_TRIALS,
     Ensemble,
     left_out,
     predict,
@@ -118,17 +117,17 @@ def test_draw_depends_on_the_trials_and_not_on_earlier_draws() -> None:
     assert (one == other).all()
 
 
-def test_forest_predicts_alone_when_nothing_is_ordered_and_trials_are_many() -> None:
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_forest_draws_alone_when_no_parameter_is_ordered(is_ordered: bool) -> None:
     random = np.random.default_rng(10)
-    trained, at = rows(random, UNORDERED_TRIALS), rows(random, 20)
+    trained, at = rows(random, 50), rows(random, 20)
     losses, options = network(trained), ThompsonParams()
-    unordered = Ensemble(options, RandomForest(options), np.arange(4), is_ordered=False)
-    for count, same in [(UNORDERED_TRIALS - 1, False), (UNORDERED_TRIALS, True)]:
-        drawn, forest = (
-            model.draw(trained[:count], losses[:count], SIGNS, at, np.random.default_rng(0))
-            for model in (unordered, ensemble("random_forest"))
-        )
-        assert (drawn == forest).all() == same
+    both = Ensemble(options, RandomForest(options), np.arange(4), is_ordered)
+    drawn, forest = (
+        model.draw(trained, losses, SIGNS, at, np.random.default_rng(0))
+        for model in (both, ensemble("random_forest"))
+    )
+    assert (drawn == forest).all() == (not is_ordered)
 
 
 def test_drawn_losses_stay_near_those_of_the_trials() -> None:
