@@ -179,9 +179,18 @@ class StudyReader:
         return next(iter(self.trials([number])), None)
 
     def trials(self, numbers: Collection[int] | None = None) -> list[TrialRecord]:
-        """Returns the trials of these numbers, or all trials; in order of number."""
+        """Returns the trials of these numbers, or all trials; in order of number.
+
+        Other workers write meanwhile. A trial is complete in the same write as its measurements, so
+        these are read after it: none of a complete trial can be missing.
+        """
         trials = "" if numbers is None else f"WHERE number IN {sql_list(numbers)}"
         measurements = "" if numbers is None else f"WHERE trial IN {sql_list(numbers)}"
+        columns = sql_columns(TRIAL_COLUMNS)
+        rows = self._rows(f"SELECT {columns} FROM paretune_trials {trials} ORDER BY number")
+        stages: dict[str, Any] = {}
+        for row in rows:
+            row["plan"] = [shared_stage(stage, stages) for stage in row["plan"]]
         measured: dict[int, dict[str, dict[str, Measurement]]] = defaultdict(
             lambda: {field: {} for field in PARTS.values()}
         )
@@ -191,11 +200,6 @@ class StudyReader:
             columns_of = subset(row, _MEASUREMENT_COLUMNS)
             columns_of |= {name: intern(columns_of[name]) for name in ("name", "unit", "better")}
             by_name[columns_of["name"]] = Measurement(**columns_of)
-        columns = sql_columns(TRIAL_COLUMNS)
-        rows = self._rows(f"SELECT {columns} FROM paretune_trials {trials} ORDER BY number")
-        stages: dict[str, Any] = {}
-        for row in rows:
-            row["plan"] = [shared_stage(stage, stages) for stage in row["plan"]]
         return [_trial(row, measured[row["number"]]) for row in rows]
 
     def measured(self, numbers: Collection[int]) -> list[TrialRecord]:

@@ -16,7 +16,7 @@ import pytest
 from paretune.objectives.base import Measurement
 from paretune.search.database.engine import open_engine
 from paretune.search.database.reader import StudyReader, shared_stage, study_reader
-from paretune.search.database.rows import engine_rows, sql_list
+from paretune.search.database.rows import Rows, engine_rows, sql_list
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
 from paretune.search.errors import UserError
@@ -253,3 +253,31 @@ def test_trials_share_conditions_of_equal_text(url: str) -> None:
     assert first.measurements["error"].conditions == {"batch": 1}
     assert first.measurements["error"].conditions is second.measurements["error"].conditions
     assert first.measurements["error"].value != second.measurements["error"].value
+
+
+def test_trial_that_ends_while_it_is_read_is_complete_with_all_measurements(url: str) -> None:
+    """Each statement sees what other workers wrote before it; none may see half of a trial."""
+    engine = open_engine(url, create=True)
+    store = Store(engine)
+    fill(store, 0.01, count=3)
+    plan = Plan((Stage("evaluate", {"x": 4}),))
+    store.begin(4, "w", plan, {"x": 4}, {"params": {}, "attributes": {}})
+    measured = (
+        Measurement("error", 0.1, "fraction", "lower", 0.09, 0.11, 100),
+        Measurement("latency", 0.2, "ms", "lower", 0.2, 0.2),
+    )
+    result = Result("complete", {m.name: m.value for m in measured}, {}, measured)
+    statements: list[str] = []
+    rows = engine_rows(engine)
+
+    def read(statement: str) -> Any:
+        answer = rows._read(statement)
+        if not statements:
+            store.finish(4, result, "host")
+        statements.append(statement)
+        return answer
+
+    [trial] = StudyReader(Rows(read)).trials([4])
+    engine.dispose()
+    assert len(statements) == 2
+    assert trial.state == "running" or set(trial.measurements) == {"error", "latency"}
