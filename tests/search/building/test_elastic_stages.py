@@ -102,9 +102,14 @@ def test_cost_of_a_subnet_is_that_of_its_own_training_once_the_elastic_one_is_st
     small, large = (plan_of({"width": w}, width=[0.25, 1.0]) for w in (0.25, 1.0))
     stored: set[str] = set()
     pipeline: Any = SimpleNamespace(
-        untrained=lambda plan: [s for s in plan.stages[:4] if s.trains and s.kind not in stored]
+        training_links=lambda plan: [
+            SimpleNamespace(stage=stage, digest=stage.kind)
+            for stage in plan.stages[:4]
+            if stage.trains
+        ]
     )
-    costs = TrainingCosts(pipeline, None, None)  # type: ignore[arg-type]
+    cache: Any = SimpleNamespace(has=stored.__contains__)
+    costs = TrainingCosts(pipeline, cache, None)  # type: ignore[arg-type]
     monkeypatch.setattr(costs, "example", lambda architecture: 10 * EXAMPLE)
     first = costs.of(large)
     assert first == 10 * EXAMPLE * (3 + 3 * subnets_per_step(large.stages[1].params["elastic"]) + 2)
