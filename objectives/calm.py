@@ -58,7 +58,7 @@ class Calm:
 
     Attributes:
         show: Shows each wait that lasts.
-        overtime_pays: Whether the last timing that took longer, to find calm moments, found them.
+        overtime_pays: Whether the last timing that ran longer than planned ended undisturbed.
             On a host that is busy all the time, each further one would look for them in vain.
     """
 

@@ -82,8 +82,8 @@ class Study(StudyView):
             "search": search,
             "budget": budget,
         }
-        given = {name: value for name, value in named.items() if value is not None} | sections
-        super().__init__(source_of(study, given, folder, storage, overrides_of(set)))
+        typed = {name: value for name, value in named.items() if value is not None} | sections
+        super().__init__(source_of(study, typed, folder, storage, overrides_of(set)))
 
     def check(self, full: bool = False, *, cluster: str | None = None) -> StudyCheck:
         """Checks the study, and returns what a run would do; nothing is trained or written.
