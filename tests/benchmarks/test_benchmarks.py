@@ -47,7 +47,7 @@ SMALL = {
     "bench_monitoring.py": ["--blocks", "1", "--runs", "2"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
     "bench_search.py": [
-        *("--trials", "2", "--seeds", "0", "--sides", "plain tpe", "plain gp", "paretune"),
+        *("--trials", "2", "--seeds", "0", "--sides", "plain gp", "plain tpe, cached", "elastic"),
         *("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1"),
         *("--set", "space.finetune.epochs=1"),
     ],
