@@ -122,6 +122,8 @@ class StatusInfo:
 
     def _state_text(self, state: str, count: int) -> str:
         """Returns `5 complete (2 break a constraint)`."""
+        if state == "running" and not self.workers:
+            return f"{count} interrupted"  # the next run goes on with it
         if state != "complete" or not self.broken:
             return f"{count} {state}"
         verb = "breaks" if self.broken == 1 else "break"

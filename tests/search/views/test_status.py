@@ -31,12 +31,18 @@ def test_status_counts_trials_that_have_ended(make_record: MakeRecord) -> None:
     assert info.done == 6
     lines = info.text().splitlines()
     assert lines[0] == (
-        "made-up: 6 of 40 trials done (5 complete, 1 failed, 1 running, 2 repeated), "
+        "made-up: 6 of 40 trials done (5 complete, 1 failed, 1 interrupted, 2 repeated), "
         "and 3 format variants"
     )
     assert lines[1].startswith(f"front: {len(info.front)} trials, hypervolume 0.")
     assert lines[2] == "training: 90 s spent, 10 min saved by the stage cache"
     assert lines[3] == "stage cache: 2.00 MB in 7 files"
+
+
+def test_status_calls_a_trial_running_only_while_a_worker_lives(make_record: MakeRecord) -> None:
+    worker = {"id": "w", "host": "box", "pid": 1, "activity": None}
+    assert "1 running" in status_info(make_record(40), counts(running=1), [worker]).text()
+    assert "1 interrupted" in status_info(make_record(40), counts(running=1)).text()
 
 
 def test_status_has_a_line_on_racing_when_trials_are_paused(make_record: MakeRecord) -> None:
