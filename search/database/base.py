@@ -56,4 +56,16 @@ def exclusive_transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+def reading(engine: sa.Engine) -> sa.Connection:
+    """Opens a connection for statements that only read.
+
+    On PostgreSQL each of them is a transaction of its own. Together they would see no older state
+    (the default isolation is READ COMMITTED), and BEGIN and ROLLBACK cost two round trips more.
+    """
+    connection = engine.connect()
+    if connection.dialect.name == "postgresql":
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    return connection
+
+
 _WRITE_LOCK = 0x50_61_72_66  # any number that no other lock of the server has: "Parf"

@@ -28,7 +28,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, exclusive_transaction
+from paretune.search.database.base import Row, Tables, exclusive_transaction, reading
 from paretune.search.database.processes import process_space, process_started
 
 LASTS = 60.0
@@ -220,12 +220,12 @@ class Leases(Tables):
 
     def holder(self, name: str) -> Row | None:
         """Returns the row of a lease, also of one that is over; None if it is free."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return connection.execute(_of(name)).mappings().first()
 
     def rows(self) -> list[Row]:
         """Returns the rows of all leases, also of those that are over."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             statement = sa.select(tables.leases).order_by(tables.leases.c.name)
             return list(connection.execute(statement).mappings())
 

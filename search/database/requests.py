@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, exclusive_transaction
+from paretune.search.database.base import Tables, exclusive_transaction, reading
 from paretune.search.database.engine import creation_lock
 from paretune.search.database.worker_rows import OPTIONS, RUN, WANTED
 from paretune.search.shell import without_password
@@ -20,7 +20,7 @@ class Requests(Tables):
 
     def wanted(self) -> dict[str, Any]:
         """Returns the last request: `wanted` is run, pause or stop, `time` its Unix time."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             value = connection.execute(_READ, {"of": WANTED}).scalar()
         return dict(value) if value else {"wanted": RUN, "time": 0.0}
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from paretune.objectives.base import Measurement
 from paretune.objectives.example_results import ExampleResults
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, exclusive_transaction
+from paretune.search.database.base import Tables, exclusive_transaction, reading
 from paretune.search.database.reader import example_results_of
 from paretune.search.database.trials import example_rows
 from paretune.search.study.retarget_records import RetargetedTrial
@@ -61,7 +61,7 @@ class Retargets(Tables):
         table = tables.examples
         results: dict[int, dict[tuple[str, str], ExampleResults]] = {}
         parts = {_part(setting, part): part for part in ("validation", "test")}
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(sa.select(table).where(table.c.part.in_(parts))).mappings()
             for row in rows:
                 of_trial = results.setdefault(row["trial"], {})
@@ -70,7 +70,7 @@ class Retargets(Tables):
 
     def _select(self, condition: Any) -> list[RetargetedTrial]:
         statement = sa.select(tables.retargets).where(condition).order_by(tables.retargets.c.trial)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = list(connection.execute(statement).mappings())
         return [RetargetedTrial(**{**row, "measured": _measured(row["measured"])}) for row in rows]
 

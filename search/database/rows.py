@@ -126,8 +126,10 @@ def engine_rows(engine: sa.Engine) -> Rows:
     """Returns the reader of any other database."""
     import sqlalchemy as sa
 
+    from paretune.search.database.base import reading
+
     def read(statement: str) -> tuple[Sequence[str], list[Any]]:
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             result = connection.execute(sa.text(statement))
             return list(result.keys()), [tuple(row) for row in result]
 

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, exclusive_transaction
+from paretune.search.database.base import Row, Tables, exclusive_transaction, reading
 from paretune.search.study.records import Result
 
 
@@ -62,7 +62,7 @@ class Rungs(Tables):
         if step is not None:
             statement = statement.where(table.c.step == step)
         rungs: dict[int, list[RungValues]] = defaultdict(list)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             for row in connection.execute(statement).mappings():
                 rungs[row["step"]].append(RungValues(row["trial"], row["values"], row["promoted"]))
         return dict(rungs)
@@ -71,7 +71,7 @@ class Rungs(Tables):
         """Returns the rungs from which a trial was promoted."""
         table = tables.rungs
         statement = sa.select(table.c.step).where(table.c.trial == trial, table.c.promoted)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return set(connection.execute(statement).scalars())
 
     # -- paused trials ---------------------------------------------------------------------------
@@ -93,7 +93,7 @@ class Rungs(Tables):
         """Returns the rows of the paused trials, in order of number."""
         table = tables.trials
         statement = sa.select(table).where(table.c.state == "paused").order_by(table.c.number)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return list(connection.execute(statement).mappings())
 
     def resume(self, trial: int, step: int | None, worker: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, exclusive_transaction
+from paretune.search.database.base import Row, Tables, exclusive_transaction, reading
 from paretune.search.database.counts import DROPPED
 
 
@@ -27,13 +27,13 @@ class Stages(Tables):
     def cached_stages(self) -> list[Row]:
         """Returns the rows of the stages in the cache."""
         statement = sa.select(tables.stages).where(tables.stages.c.file != DROPPED)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return list(connection.execute(statement).mappings())
 
     def cached_bytes(self) -> int:
         """Returns the size of the stages in the cache, in bytes."""
         total = sa.select(sa.func.sum(tables.stages.c.bytes)).where(tables.stages.c.file != DROPPED)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return int(connection.execute(total).scalar() or 0)
 
     def mark_dropped(self, keys: Collection[str]) -> None:

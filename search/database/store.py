@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, exclusive_transaction
+from paretune.search.database.base import Row, exclusive_transaction, reading
 from paretune.search.database.damage import explained, refuse_damage
 from paretune.search.database.engine import open_engine
 from paretune.search.database.fronts import write_front
@@ -43,7 +43,7 @@ class Store(Trials, Stages, Workers):
         """
         if not sa.inspect(self.engine).has_table(tables.studies.name):
             return None
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(sa.select(tables.studies)).mappings().first()
         if row is not None and row["schema"] != SCHEMA:
             raise UserError(wrong_version(row["schema"]))
@@ -121,7 +121,7 @@ class Store(Trials, Stages, Workers):
     def front_members(self) -> tuple[int, ...]:
         """Returns the numbers of the trials on the front."""
         statement = sa.select(tables.fronts.c.members).order_by(tables.fronts.c.time.desc())
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return tuple(connection.execute(statement.limit(1)).scalar() or ())
 
     # -- reading ---------------------------------------------------------------------------------

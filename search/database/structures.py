@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, exclusive_transaction
+from paretune.search.database.base import Tables, exclusive_transaction, reading
 
 COLUMNS = ("name", "value", "unit", "better", "low", "high", "count")
 """The columns that hold a Measurement; its conditions are not kept."""
@@ -20,7 +20,7 @@ class Structures(Tables):
     def measurements(self, key: str) -> dict[str, Measurement]:
         """Returns what was measured of this structure, by quantity without its target."""
         statement = sa.select(tables.structures).where(tables.structures.c.key == key)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = list(connection.execute(statement).mappings())
         return {
             row["name"]: Measurement(

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, exclusive_transaction
+from paretune.search.database.base import Row, Tables, exclusive_transaction, reading
 from paretune.search.database.engine import creation_lock
 
 STUDY = -1
@@ -45,14 +45,14 @@ class Tracked(Tables):
         """Returns the epochs of a trial, in order of time."""
         table = tables.epochs
         statement = sa.select(table).where(table.c.trial == trial).order_by(table.c.time)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return list(connection.execute(statement).mappings())
 
     def rows(self, tracker: str) -> dict[int, Row]:
         """Returns trial -> row of what a tracker has received; the study has the number -1."""
         table = tables.tracked
         statement = sa.select(table).where(table.c.tracker == tracker)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return {row["trial"]: row for row in connection.execute(statement).mappings()}
 
     def claim(self, tracker: str, trial: int) -> bool:

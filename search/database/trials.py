@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables, exclusive_transaction
+from paretune.search.database.base import Row, Tables, exclusive_transaction, reading
 from paretune.search.database.fronts import write_front
 from paretune.search.database.reader import StudyReader
 from paretune.search.database.rows import engine_rows
@@ -199,7 +199,7 @@ class Trials(Tables):
 
     def is_owner(self, number: int, worker: str) -> bool:
         """Returns whether a worker still runs a trial: another one may have taken it over."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             runs = connection.execute(_OWNER, {"of": number}).one()[0]
         return bool(runs == worker)
 
@@ -244,7 +244,7 @@ class Trials(Tables):
             missing: Lower numbers of trials that had not ended when it looked, except paused ones.
         """
         # Two statements: SQLite reads the whole table for an OR of the two conditions.
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return _new_rows(connection, highest, missing)
 
     def count_done(self) -> int:
@@ -259,12 +259,12 @@ class Trials(Tables):
                 tables.trials.c.variant_of.is_(None),
             )
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return int(connection.execute(statement).scalar_one())
 
     def states(self) -> dict[int, str]:
         """Returns the state of every trial, in order of number."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
             return {number: state for number, state in rows}
 
@@ -273,7 +273,7 @@ class Trials(Tables):
         number = tables.trials.c.number
         rows: list[Row] = []
         ordered = sorted(numbers)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             for start in range(0, len(ordered), 500):  # databases limit the parameters of a query
                 is_in_block = number.in_(ordered[start : start + 500])
                 statement = sa.select(tables.trials).where(is_in_block).order_by(number)
@@ -287,7 +287,7 @@ class Trials(Tables):
             .where(tables.trials.c.state == "running")
             .order_by(tables.trials.c.number)
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return list(connection.execute(statement).mappings().all())
 
     def take_over(self, number: int, old: str | None, new: str) -> bool:
@@ -346,7 +346,7 @@ class Trials(Tables):
         Failed trials are left out, as their errors may not occur again. So are trials that this
         version of the study may try again.
         """
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return self._answering(connection, plan_key)
 
     def _answering(self, connection: sa.Connection, plan_key: str) -> int | None:
@@ -360,7 +360,7 @@ class Trials(Tables):
         """
         is_complete = sa.and_(_T.state == "complete", _T.repeat_of.is_(None))
         statement = sa.select(_T.number, _T["values"]).where(is_complete).order_by(_T.number)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return [number for number, values in connection.execute(statement) if not values]
 
     def trial(self, number: int) -> TrialRecord | None:
@@ -369,7 +369,7 @@ class Trials(Tables):
 
     def last_number(self) -> int:
         """Returns the highest trial number; -1 if there are no trials."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             number = connection.execute(sa.select(sa.func.max(tables.trials.c.number))).scalar()
         return -1 if number is None else int(number)
 
@@ -395,7 +395,7 @@ class Trials(Tables):
 
     def steps(self, trial: int) -> list[Row]:
         """Returns the rows of the steps that a trial's trainer reported, in order."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return list(connection.execute(_STEPS, {"of": trial}).mappings())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables
+from paretune.search.database.base import Row, Tables, reading
 from paretune.search.database.rows import Rows
 from paretune.search.study.version import StudyVersion, VersionChanges
 
@@ -32,7 +32,7 @@ class Versions(Tables):
 
     def all(self) -> list[StudyVersion]:
         """Returns the versions in order; empty for a study that never changed."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(
                 sa.select(tables.versions).order_by(tables.versions.c.number)
             ).mappings()
@@ -40,12 +40,12 @@ class Versions(Tables):
 
     def newest(self) -> int:
         """Returns the number of the newest version."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return newest_of(connection)
 
     def of_trials(self) -> dict[int, int]:
         """Returns trial -> version, of the trials that began under a later version than the 1st."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(sa.select(tables.trial_versions)).all()
             return {trial: version for trial, version in rows}
 
@@ -53,7 +53,7 @@ class Versions(Tables):
         """Returns the version that a trial began under."""
         table = tables.trial_versions
         statement = sa.select(table.c.version).where(table.c.trial == number)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return int(connection.execute(statement).scalar() or FIRST)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Row, Tables
+from paretune.search.database.base import Row, Tables, reading
 
 
 class Workers(Tables):
@@ -17,7 +17,7 @@ class Workers(Tables):
 
     def add_host(self, digest: str, facts: Mapping[str, Any]) -> None:
         """Writes facts about a host that measures, unless the host is stored already."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             stored = connection.execute(
                 sa.select(tables.hosts.c.digest).where(tables.hosts.c.digest == digest)
             ).first()
@@ -64,7 +64,7 @@ class Workers(Tables):
 
     def roles(self) -> dict[str, str]:
         """Returns worker -> role, of the workers that run only some kinds of stages."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(sa.select(tables.roles.c.worker, tables.roles.c.role))
             return {worker: role for worker, role in rows}
 
@@ -80,7 +80,7 @@ class Workers(Tables):
                 tables.workers, tables.machines, tables.workers.c.id == tables.machines.c.worker
             )
         )
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return list(connection.execute(statement).mappings())
 
 
