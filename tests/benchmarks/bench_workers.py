@@ -236,7 +236,8 @@ def locks(database: str, workers: int, limit: float, seconds: float) -> bool:
     failed = done.trials - done.states.get("complete", 0)
     errors = len(done.errors) + failed
     print(f"locks, {database}, {workers} workers, {limit:g} s, trials of {1000 * seconds:g} ms")
-    print(f"  {done.trials} trials, {failed} not complete, {len(done.errors)} lines of errors")
+    states = ", ".join(f"{count} {state}" for state, count in sorted(done.states.items()))
+    print(f"  {done.trials} trials ({states}), {len(done.errors)} lines of errors")
     for line in done.errors[:10]:
         print(f"    {line}")
     print(f"  RATIO errors / trials: {errors / max(done.trials, 1):.6f}", flush=True)
