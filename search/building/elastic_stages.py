@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.building.resumable_training import train_stage
@@ -24,6 +24,23 @@ if TYPE_CHECKING:
 
 INFO = "subnet"
 """Key of the subnet's facts in an artifact."""
+
+
+@dataclass(frozen=True)
+class ElasticNetworks:
+    """A network before and after its elastic training.
+
+    Attributes:
+        source: Before.
+        trained: After.
+        context: Context of the training; it reports nothing.
+        seconds: Seconds that the training took; None if that is not known.
+    """
+
+    source: Candidate
+    trained: Candidate
+    context: Context
+    seconds: float | None
 
 
 def train_elastic(

@@ -19,6 +19,7 @@ from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.base import Artifact
 from paretune.objectives.training_time import TEACHER
 from paretune.search.building.elastic_stages import (
+    ElasticNetworks,
     cut_out,
     estimated,
     subnet_facts,
@@ -447,6 +448,17 @@ class Pipeline:
         context = self._context(link, lambda event: None, Watch())
         with host_lock.working():
             return estimated(trained, subnets, context, images)
+
+    def elastic_networks(self, plan: Plan) -> ElasticNetworks:
+        """Returns the network of a plan before and after its elastic training, which is cached."""
+        link = self._elastic_link(plan)
+        cut = [stage.kind for stage in plan.stages].index(ELASTIC)
+        return ElasticNetworks(
+            self.candidate(Plan(plan.stages[:cut]), Watch()),
+            self.candidate(Plan(plan.stages[: cut + 1]), Watch()),
+            self._context(link, lambda event: None, Watch()),
+            (self._cache.stage_seconds(link.digest) or {}).get(ELASTIC),
+        )
 
     def _elastic_link(self, plan: Plan) -> Link:
         return next(link for link in self._links(plan) if link.stage.kind == ELASTIC)

@@ -7,6 +7,7 @@ from typing import Any
 
 from paretune.search.database.rows import Rows
 from paretune.search.study.elastic import source_key, subnet_key, subnet_of
+from paretune.search.study.elastic_check import ElasticCheck
 from paretune.search.study.records import Axis, SubnetScores
 
 
@@ -38,14 +39,27 @@ def read_subnet_scores(rows: Rows, axes: Sequence[Axis]) -> SubnetScores | None:
         better=axis.better if axis else "higher",
         losses=tuple(pair[0] for pair in pairs),
         final=tuple(pair[1] for pair in pairs),
+        check=_check(rows, stored[-1]["stage"]),
     )
 
 
+def _check(rows: Rows, stage: str) -> ElasticCheck | None:
+    """Returns the check of an elastic training; None if it has none."""
+    checks = _all(rows, "paretune_elastic_checks")
+    contents = [row["content"] for row in checks if row["stage"] == stage]
+    return ElasticCheck.from_json(contents[0]) if contents else None
+
+
 def _stored(rows: Rows) -> list[dict[str, Any]]:
+    return _all(rows, "paretune_subnets")
+
+
+def _all(rows: Rows, table: str) -> list[dict[str, Any]]:
+    """Returns the rows of a table in order of time; none if the database has no such table."""
     try:
-        return rows("SELECT * FROM paretune_subnets ORDER BY created")
+        return rows(f"SELECT * FROM {table} ORDER BY created")
     except Exception as error:  # each driver has its own error for a missing table
-        if "paretune_subnets" not in str(error):
+        if table not in str(error):
             raise
         return []  # a study of an earlier version, which no run has opened since
 

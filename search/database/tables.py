@@ -153,6 +153,15 @@ subnets = sa.Table(
     sa.PrimaryKeyConstraint("stage", "subnet"),
 )
 
+elastic_checks = sa.Table(
+    "paretune_elastic_checks",  # whether the subnets of an elastic training are of use
+    metadata,
+    sa.Column("stage", sa.Text, primary_key=True),  # key of the elastic training
+    sa.Column("lineage", sa.Text, nullable=False),  # elastic.py: source_key of the plan
+    sa.Column("content", sa.JSON, nullable=False),  # ElasticCheck.to_json
+    sa.Column("created", sa.Float, nullable=False),
+)
+
 fronts = sa.Table(
     "paretune_front",
     metadata,

@@ -429,8 +429,10 @@ class Runner:
 
         Raises:
             Exhausted: There is nothing left to propose.
+            UserError: No trial can be of use (`OpenStudy.refuse_search`).
         """
         proposal: Proposal | None = None
+        self._study.refuse_search()
         if self._plans.all_begun():
             raise Exhausted
         hint = self._hints.next(lambda c: self._plans.is_begun(self._study.plan(c).key))

@@ -21,8 +21,7 @@ from paretune.search.study.elastic import (
     SubnetScore,
     drawn_subnets,
     elastic_node,
-    elastic_stages,
-    source_key,
+    source_of,
     subnet_key,
     subnet_params,
 )
@@ -56,7 +55,7 @@ class SubnetEstimates:
         assert branch is not None
         self._read = read
         fixed = {name: node.value for name, node in branch.fields if isinstance(node, Fixed)}
-        self._source = _source_of(fixed)
+        self._source = source_of(branch)
         drawn = drawn_subnets(branch, int(fixed[ESTIMATES]), spec.seed)
         self._drawn = {subnet_key(subnet) for subnet in drawn}
         self._scores: dict[str, SubnetScore] = {}
@@ -94,13 +93,6 @@ class SubnetEstimates:
             scored = [(score.params, self._values[key]) for key, score in self._scores.items()]
             self._predict = _regression(scored)
         return min(1.0, max(0.0, self._predict(subnet)))
-
-
-def _source_of(fixed: Mapping[str, Any]) -> str:
-    stages = [{"kind": kind, "params": params} for kind, params in elastic_stages(fixed)]
-    key = source_key(stages)
-    assert key is not None
-    return key
 
 
 def _goodness(score: SubnetScore) -> float:

@@ -128,6 +128,22 @@ def _last(name: str, domain: Domain) -> Any:
     return _values(domain)[-1]
 
 
+def only_source(architecture: Node) -> str | None:
+    """Returns the `source_key` of a space that has no other architecture; else None."""
+    branch = elastic_node(architecture)
+    if branch is None or not isinstance(architecture, Record):
+        return None
+    return source_of(branch)
+
+
+def source_of(branch: Record) -> str:
+    """Returns the `source_key` of all plans of an elastic branch."""
+    fixed = {name: node.value for name, node in branch.fields if isinstance(node, Fixed)}
+    key = source_key([{"kind": kind, "params": params} for kind, params in elastic_stages(fixed)])
+    assert key is not None
+    return key
+
+
 def teacher_description(architecture: Node) -> dict[str, Any] | None:
     """Returns the full network after the elastic training as a teacher; None without one."""
     branch = elastic_node(architecture)
@@ -169,6 +185,12 @@ def subnets_per_step(elastic: Mapping[str, Any]) -> float:
 def _mean(value: Any) -> float:
     shares = list(value.values()) if isinstance(value, Mapping) else [value]
     return float(sum(shares)) / len(shares)
+
+
+def is_full(subnet: Mapping[str, Any]) -> bool:
+    """Returns whether a subnet keeps the widths, depths and resolution of the full network."""
+    shares = [subnet.get(kind, 1.0) for kind in ("width", "depth")]
+    return all(_mean(share) == 1 for share in shares) and subnet.get("resolution") is None
 
 
 def source_key(plan: JsonStages) -> str | None:

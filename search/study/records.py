@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.objectives.base import Better, Measurement
+from paretune.search.study.elastic_check import ElasticCheck
 from paretune.search.study.version import StudyVersion
 
 if TYPE_CHECKING:
@@ -220,6 +221,7 @@ class SubnetScores:
         better: Which direction of the objective is better.
         losses: Loss [N] before finetuning, of the subnets of the complete trials.
         final: Values [N] of the objective in these trials.
+        check: Whether the elastic training is of use; None before it is checked.
     """
 
     subnets: int
@@ -229,6 +231,7 @@ class SubnetScores:
     better: Better
     losses: tuple[float, ...]
     final: tuple[float, ...]
+    check: ElasticCheck | None = None
 
 
 @dataclass(frozen=True)

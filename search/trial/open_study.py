@@ -158,6 +158,14 @@ class OpenStudy(ABC):
         """Returns what keeps other workers from the same final session."""
         return host_lock.measuring()
 
+    def refuse_search(self) -> None:
+        """Refuses further trials if what is trained so far shows that none can be of use.
+
+        Raises:
+            UserError: None can; with the figures.
+        """
+        return None
+
     @abstractmethod
     def facts(self) -> Mapping[str, Any]:
         """Returns further facts to show, after host and versions."""

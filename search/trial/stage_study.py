@@ -19,6 +19,7 @@ from paretune.search.building.pipeline import Pipeline
 from paretune.search.building.stage_cache import StageCache
 from paretune.search.building.training_cost import TrainingCosts
 from paretune.search.database.devices import Devices
+from paretune.search.database.elastic_checks import ElasticChecks
 from paretune.search.database.leases import Leases
 from paretune.search.database.structures import Structures
 from paretune.search.database.subnets import Subnets
@@ -29,7 +30,9 @@ from paretune.search.study.deployment import deployments
 from paretune.search.study.plan import Plan, baseline_plan, make_plan
 from paretune.search.study.records import Result, Trained, TrialRecord
 from paretune.search.study.role import Role
+from paretune.search.study.seed_results import SeedResult
 from paretune.search.tasks import CLASSIFICATION
+from paretune.search.trial.elastic_checking import ElasticChecking
 from paretune.search.trial.evaluation import Evaluation
 from paretune.search.trial.events import Reporter
 from paretune.search.trial.open_study import OpenStudy
@@ -104,9 +107,13 @@ class StageStudy(OpenStudy):
         timings = StructureTimings(self.workbench, self.structures)
         screening = Screening(self.workbench, timings)
         subnets = Subnets(self.engine)
-        scoring = SubnetScoring(self.workbench, subnets)
+        self._elastic = ElasticChecking(
+            self.workbench, ElasticChecks(self.engine), lambda text: self.control.notify(text)
+        )
+        scoring = SubnetScoring(self.workbench, subnets, self._elastic)
         self.estimates = SubnetEstimates(spec, subnets.scores) if drawn_of(spec) else None
         self.evaluation = Evaluation(self.workbench, timings, screening, self.control, scoring)
+        self._seeds = SeedTraining(self.workbench, self.baseline, self.control)
 
     def _pipeline(self, data: Dataset, cache: StageCache, seed: int) -> Pipeline:
         spec = self.spec
@@ -226,6 +233,11 @@ class StageStudy(OpenStudy):
             target.subject(artifact, NO_MODEL, self.workbench.data, artifacts[0], reference)
             for artifact in artifacts
         ]
+
+    def refuse_search(self) -> None:
+        """Refuses further trials if no subnet of the elastic training is of use."""
+        if self.estimates is not None:
+            self._elastic.refuse_search(self.spec.space)
 
     def facts(self) -> Mapping[str, Any]:
         """Returns the data set and how its inputs are prepared."""

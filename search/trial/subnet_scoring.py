@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from paretune.search.database.subnets import Subnets
     from paretune.search.study.plan import Plan
     from paretune.search.study.spec import StudySpec
+    from paretune.search.trial.elastic_checking import ElasticChecking
     from paretune.search.trial.workbench import Workbench
 
 STAGE = "estimate"
@@ -46,11 +47,13 @@ class SubnetScoring:
     Args:
         workbench: The study's parts.
         subnets: Database table of the scores.
+        checking: Checks the elastic training by the scores.
     """
 
-    def __init__(self, workbench: Workbench, subnets: Subnets) -> None:
+    def __init__(self, workbench: Workbench, subnets: Subnets, checking: ElasticChecking) -> None:
         self._bench = workbench
         self._subnets = subnets
+        self._checking = checking
         self._drawn = drawn_of(workbench.spec)
         self._done: set[tuple[str, str]] = set()
 
@@ -64,7 +67,7 @@ class SubnetScoring:
             watch: Notes the time.
 
         Raises:
-            StageError: A score cannot be computed.
+            StageError: A score cannot be computed, or no subnet is of use.
         """
         stages = plan.to_json()
         subnet, source = subnet_of(stages), source_key(stages)
@@ -72,15 +75,38 @@ class SubnetScoring:
             return
         stage = self._bench.pipeline.elastic_key(plan)
         wanted = {subnet_key(each): each for each in (*self._drawn, subnet)}
-        if all((stage, key) in self._done for key in wanted):
-            return
+        if not all((stage, key) in self._done for key in wanted):
+            self._score_missing(plan, wanted, stage, source, watch)
+        if self._checking.is_useless(stage):
+            with watch.stage(STAGE):
+                self._checking.refuse(stage)
+
+    def _score_missing(
+        self,
+        plan: Plan,
+        wanted: Mapping[str, Mapping[str, Any]],
+        stage: str,
+        source: str,
+        watch: Watch,
+    ) -> None:
+        """Scores subnets that have no score, and checks the training if that was not done."""
         with self._bench.cache.training(f"{stage}-scores"):
             stored = {score.key for score in self._subnets.scores(source) if score.stage == stage}
             missing = [each for key, each in wanted.items() if key not in stored]
             if missing:
                 with watch.stage(STAGE):
                     self._score_all(plan, missing, stage, source)
+            if not self._checking.is_checked(stage):
+                with watch.stage(STAGE):
+                    scores = self._drawn_scores(stage, source)
+                    self._checking.check(plan, stage, source, scores, watch)
         self._done |= {(stage, key) for key in wanted}
+
+    def _drawn_scores(self, stage: str, source: str) -> list[SubnetScore]:
+        """Returns the scores of the subnets that every worker draws."""
+        drawn = {subnet_key(subnet) for subnet in self._drawn}
+        scores = self._subnets.scores(source)
+        return [score for score in scores if score.stage == stage and score.key in drawn]
 
     def _score_all(
         self, plan: Plan, subnets: Sequence[Mapping[str, Any]], stage: str, source: str

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
+from paretune.inputs import call
+from paretune.nests import Nest
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.elastic.arrangement import arrangement_of
 from paretune.spaces.elastic.calibration import calibrate_shared, calibration_batches
@@ -67,15 +71,63 @@ def estimates(
             tensors = network.tensors(choice)
             if choice != arrangement.space.full:
                 calibrate_shared(network, choice, tensors, inputs)
-            total, count = 0.0, 0
-            right: float | None = 0.0
-            for batch, targets in examples:
-                outputs = network.run(choice, batch, tensors)
-                size = example_count(batch)
-                total += float(loss.total(outputs, targets, size))
-                correct = context.data.task.correct(outputs, targets)
-                right = None if correct is None or right is None else right + float(correct)
-                count += size
-            share = None if right is None else right / max(count, 1)
-            result.append(SubnetEstimate(total / max(count, 1), share, count))
+            result.append(
+                _score(partial(network.run, choice, tensors=tensors), examples, loss, context)
+            )
     return result
+
+
+def network_estimate(
+    model: torch.nn.Module, examples: Iterable[tuple[Nest, Nest]], context: Context
+) -> SubnetEstimate:
+    """Returns how good an ordinary network is on some examples.
+
+    Args:
+        model: The network; in evaluation mode and on the CPU at the end.
+        examples: Batches of inputs and targets on the context's device.
+        context: Provides the task and the device.
+    """
+    model.eval().to(context.device)
+    loss = BatchLoss(context.data, None, device=context.device)
+    with torch.no_grad():
+        estimate = _score(partial(call, model), examples, loss, context)
+    model.cpu()
+    return estimate
+
+
+def chance_level(context: Context, images: int) -> float | None:
+    """Returns the share of the most frequent class among training examples; None without classes.
+
+    Args:
+        context: Provides the examples that `estimates` scores.
+        images: Number of them.
+    """
+    counts: Counter[int] = Counter()
+    for _, targets in batches(context, images, BATCH):
+        if (
+            not isinstance(targets, torch.Tensor)
+            or targets.ndim != 1
+            or targets.is_floating_point()
+        ):
+            return None
+        counts.update(targets.tolist())
+    return max(counts.values()) / counts.total() if counts else None
+
+
+def _score(
+    run: Callable[[Nest], Nest],
+    examples: Iterable[tuple[Nest, Nest]],
+    loss: BatchLoss,
+    context: Context,
+) -> SubnetEstimate:
+    total, count = 0.0, 0
+    right: float | None = 0.0
+    for batch, targets in examples:
+        outputs = run(batch)
+        size = example_count(batch)
+        total += float(loss.total(outputs, targets, size))
+        correct = context.data.task.correct(outputs, targets)
+        right = None if correct is None or right is None else right + float(correct)
+        count += size
+    share = None if right is None else right / max(count, 1)
+    return SubnetEstimate(total / max(count, 1), share, count)

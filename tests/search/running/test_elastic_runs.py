@@ -50,6 +50,23 @@ objectives: {accuracy: maximize, size: minimize}
 search: {trials: 1, seed: 1}
 """
 
+USELESS = """\
+data: digits
+baseline: {architecture: {simple_cnn: {width: 0.125}}, pretrain: {epochs: 0}}
+space:
+  architecture:
+    elastic:
+      of: baseline
+      width: [0.25, 0.5, 0.75, 1]
+      epochs: 1
+      optimizer: {sgd: {lr: 1e-9}}
+      round_to: 1
+objectives: {accuracy: maximize, size: minimize}
+search: {trials: 4, seed: 1}
+budget: {final: off}
+"""
+"""An elastic training that changes nothing: all subnets guess."""
+
 LOST = """\
 import sys, time
 
@@ -128,6 +145,23 @@ def test_killed_elastic_training_goes_on_with_the_same_weights(tmp_path: Path) -
     weights = [load_file(elastic_file(each)) for each in (undisturbed, file)]
     assert weights[0].keys() == weights[1].keys()
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # a busy host
+def test_search_ends_after_one_trial_if_no_subnet_is_better_than_chance(tmp_path: Path) -> None:
+    file = study_file(tmp_path, USELESS)
+    for _ in range(2):  # a second run says it at once
+        run = invoke("run", file)
+        assert run.code == 2
+        assert "no subnet of the elastic training is better than chance" in run.err
+        assert "elastic: {epochs: 2} instead of 1" in run.err
+
+    record = record_of(file)
+    assert [trial.state for trial in record.trials] == ["complete", "infeasible"]
+    assert elastic_file(file).is_file()
+    subnets = json.loads(invoke("status", file, "--json").out)["subnets"]
+    assert subnets["verdict"] == "useless" and subnets["doubts"]
 
 
 def elastic_file(file: Path) -> Path:

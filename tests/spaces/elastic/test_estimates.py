@@ -9,7 +9,7 @@ import torch
 
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.elastic.arrangement import space_of
-from paretune.spaces.elastic.estimates import estimates
+from paretune.spaces.elastic.estimates import chance_level, estimates, network_estimate
 from paretune.spaces.elastic.subnet import Subnet
 from paretune.spaces.pruning.training_loss import batches, mean_loss
 
@@ -64,3 +64,25 @@ def test_network_that_is_not_elastic_has_no_estimates(
 ) -> None:
     with pytest.raises(InfeasibleCandidate, match="this network is none"):
         estimates(candidate, [{}], context)
+
+
+def test_estimate_of_the_full_network_is_that_of_the_ordinary_one(
+    arrange: Arrange, context: Context
+) -> None:
+    candidate = arrange("cnn")
+    [full] = estimates(candidate, [{}], context, images=20)
+    assert network_estimate(candidate.model, batches(context, 20, 128), context) == full
+
+
+def test_chance_is_the_share_of_the_most_frequent_class(context: Context) -> None:
+    assert chance_level(context, 24) == pytest.approx(1 / 3)
+
+
+def test_targets_that_are_no_classes_have_no_chance_level(context: Context) -> None:
+    class Regression:
+        loader_batch = None
+
+        def batches(self, *args: object, **options: object) -> object:
+            yield torch.zeros(4, 2), torch.zeros(4)
+
+    assert chance_level(Context(data=Regression()), 4) is None  # type: ignore[arg-type]
