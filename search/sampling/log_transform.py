@@ -7,6 +7,9 @@ import numpy as np
 LEAST_ERROR = 0.003
 """Smaller errors are replaced by this one: an accuracy of 1 has no logit."""
 
+LARGEST = 700.0
+"""Larger values on a transformed scale, which a model may extrapolate, have no exponential."""
+
 
 class LogTransform:
     """Takes the logarithm of costs, and the logit of the error of fractions.
@@ -58,7 +61,8 @@ class LogTransform:
     def inverse(self, transformed: np.ndarray) -> np.ndarray:
         """Returns the losses [N, K] of values [N, K] on these scales."""
         losses = transformed.copy()
-        losses[:, self._share] = 1.0 / (1.0 + np.exp(-transformed[:, self._share])) - 1.0
-        losses[:, self._gain] = -np.exp(-transformed[:, self._gain])
-        losses[:, self._cost] = np.exp(transformed[:, self._cost])
+        bounded = np.clip(transformed, -LARGEST, LARGEST)
+        losses[:, self._share] = 1.0 / (1.0 + np.exp(-bounded[:, self._share])) - 1.0
+        losses[:, self._gain] = -np.exp(-bounded[:, self._gain])
+        losses[:, self._cost] = np.exp(bounded[:, self._cost])
         return losses
