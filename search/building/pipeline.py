@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from paretune.search.building.file_comparison import DeployedComparison
 from paretune.search.building.first_weights import first_candidate
 from paretune.search.building.resumable_training import drop_progress, snapshot_for, train_stage
 from paretune.search.building.stage_cache import StageCache
-from paretune.search.building.stage_keys import Chain, Link
+from paretune.search.building.stage_keys import Chain, Link, SeedRepeat
 from paretune.search.building.teachers import Teachers, teacher_plan
 from paretune.search.building.watch import Pace, TrainingPaused, Watch
 from paretune.search.errors import UserError
@@ -107,6 +108,12 @@ class Pipeline:
             data.task,
         )
 
+    def repeated(self, repeat: SeedRepeat) -> Pipeline:
+        """Returns the pipeline that trains plans again with another seed; teachers stay."""
+        pipeline = copy(self)
+        pipeline._chain = self._chain.repeated(repeat)
+        return pipeline
+
     def keys(self, plans: Iterable[Plan], teachers: Iterable[Mapping[str, Any]]) -> set[str]:
         """Returns the keys of all stages of these plans, and of the teachers.
 
@@ -134,7 +141,11 @@ class Pipeline:
         weights = self._links(plan)[0].digest if params["checkpoint"] else ""
         for deployment in deployments(plan):
             self._probe.check(
-                params["architecture"], weights, lambda: self._initial(params), deployment, watch
+                params["architecture"],
+                weights,
+                lambda: self._initial(params, self._seed),
+                deployment,
+                watch,
             )
 
     def trained(self, plan: Plan) -> bool:
@@ -410,16 +421,16 @@ class Pipeline:
         self, link: Link, context: Context, resume: Snapshot | None, pace: Pace | None
     ) -> Candidate:
         params = link.stage.params
-        candidate = self._initial(params)
+        candidate = self._initial(params, link.weights_seed)
         if params["recipe"] is None or params["recipe"]["epochs"] == 0:
             return candidate
         return train_stage(self._cache, link, candidate, context, resume, pace)
 
-    def _initial(self, params: Mapping[str, Any]) -> Candidate:
+    def _initial(self, params: Mapping[str, Any], seed: int) -> Candidate:
         """Returns the network of a pretrain stage before its training."""
         data = self._data
         return first_candidate(
-            params, data.shape, data.task.outputs, self._seed, self._folder, data.task.keep
+            params, data.shape, data.task.outputs, seed, self._folder, data.task.keep
         )
 
     # -- elastic networks --------------------------------------------------------------------------

@@ -9,18 +9,20 @@ that changes nothing gives the same weights again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from paretune.search.files import sha256_of
+from paretune.search.building.sources import file_digest, may_name_sources, sources_of
 from paretune.search.study.elastic import ELASTIC, SUBNET
 from paretune.search.study.plan import Plan, without_teacher
-from paretune.search.study.spec import checkpoint_file, checkpoint_key, digest
+from paretune.search.study.spec import canonical, checkpoint_file, checkpoint_key, digest
 from paretune.search.study.stage import TECHNIQUES, Stage
-from paretune.search.user_code import code_digest, dotted_paths
 from paretune.spaces.architecture import ARCHITECTURES
 from paretune.spaces.distillation import DISTILLATIONS
 from paretune.spaces.training.losses import LOSSES
@@ -51,9 +53,23 @@ class StageKey:
     data: str
     seed: int
 
+    @cached_property
+    def text(self) -> str:
+        """The content as canonical JSON."""
+        return canonical(
+            {
+                "kind": self.kind,
+                "params": self.params,
+                "versions": self.versions,
+                "parent": self.parent,
+                "data": self.data,
+                "seed": self.seed,
+            }
+        )
+
     def digest(self) -> str:
         """Returns the key: the first 32 hex digits of SHA-256."""
-        return digest(vars(self))[:32]
+        return sha256(self.text.encode()).hexdigest()[:32]
 
     def at_any_length(self) -> StageKey:
         """Returns the key of a training without its number of epochs."""
@@ -90,6 +106,7 @@ class Link:
         endless: Key without the number of epochs, if a longer training begins with the same epochs
             as a shorter one; else None.
         seed: Seed of the stage's random streams; it does not depend on the user's code.
+        weights_seed: Seed of fresh weights: the study's seed, or that of a repeat.
         runtime: Runtime that quantizes the network; the plan trains for its int8 rounding. None for
             a teacher, which is not deployed.
     """
@@ -99,6 +116,7 @@ class Link:
     parent: str | None
     endless: str | None
     seed: int
+    weights_seed: int
     runtime: str | None
 
     @property
@@ -112,6 +130,19 @@ class Link:
         return int(self.stage.params["recipe"]["epochs"])
 
 
+@dataclass(frozen=True)
+class SeedRepeat:
+    """Trains plans again with another seed.
+
+    Attributes:
+        seed: The seed of the stages that are trained again.
+        first: Plan -> index of the first of them; None if there is none.
+    """
+
+    seed: int
+    first: Callable[[Plan], int | None]
+
+
 class Chain:
     """Makes the keys of stages on one data set.
 
@@ -121,6 +152,7 @@ class Chain:
         teacher: Description of a teacher, None for the baseline -> identity of the teacher.
         folder: Folder of the study file, which paths of checkpoints are relative to.
         task: What the networks are trained for; None for classification.
+        repeat: Trains plans again with another seed; None for their first training.
     """
 
     def __init__(
@@ -130,6 +162,7 @@ class Chain:
         teacher: Callable[[Mapping[str, Any] | None], StageIdentity],
         folder: Path,
         task: Task | None = None,
+        repeat: SeedRepeat | None = None,
     ) -> None:
         identity = task.identity() if task else {}
         self._data = digest([data, identity]) if identity else data
@@ -138,34 +171,56 @@ class Chain:
         self._teacher = teacher
         self._folder = folder
         self._digests: dict[str, str | None] = {}
+        self._repeat = repeat
+
+    def repeated(self, repeat: SeedRepeat) -> Chain:
+        """Returns the chain of the same plans trained again with another seed."""
+        chain = copy(self)
+        chain._repeat = repeat
+        return chain
+
+    def _seeds(self, plan: Plan) -> list[int]:
+        """Returns the seed of each stage of a plan."""
+        if self._repeat is None:
+            return [self._seed] * len(plan.stages)
+        first = self._repeat.first(plan)
+        count = len(plan.stages) if first is None else first
+        return [self._seed] * count + [self._repeat.seed] * (len(plan.stages) - count)
 
     def links(self, plan: Plan, runtime: str | None) -> list[Link]:
         """Returns the stages that make the candidate, in order."""
         links: list[Link] = []
         parent: StageIdentity | None = None
         code: dict[str, str] = dict(self._task_code)
-        for stage in plan.stages:
+        for stage, stage_seed in zip(plan.stages, self._seeds(plan), strict=True):
             if stage.kind == "deploy":
                 continue
             params, endless = self._ingredients(stage, runtime), is_endless(stage)
             versions = _versions(stage, endless)
             before = parent.plain if parent else None
-            key = StageKey(stage.kind, params, versions, before, self._data, self._seed)
-            code = {**code, **self._code(stage)}
+            key = StageKey(stage.kind, params, versions, before, self._data, stage_seed)
+            code = {**code, **self._code(stage, key.text)}
             identity = StageIdentity(key.digest(), code)
             longer = StageIdentity(key.at_any_length().digest(), code) if endless else None
             seed = int((longer or identity).plain[:8], 16)
             above = parent.key if parent else None
-            links.append(
-                Link(stage, identity, above, longer.key if longer else None, seed, runtime)
-            )
+            endless_key = longer.key if longer else None
+            links.append(Link(stage, identity, above, endless_key, seed, stage_seed, runtime))
             parent = identity
         return links
 
-    def _code(self, stage: Stage) -> dict[str, str]:
-        """Returns the digests of the user's files that a stage depends on."""
+    def _code(self, stage: Stage, text: str) -> dict[str, str]:
+        """Returns the digests of the user's files that a stage depends on.
+
+        Args:
+            stage: The stage.
+            text: Its StageKey as JSON, which has all of its parameters except files and teachers.
+        """
         code = {}
-        for name, make in sources_of(stage.params, self._folder).items():
+        hidden = stage.params.get("checkpoint") or stage.params.get("teacher")
+        names_some = hidden or may_name_sources(text)
+        sources = sources_of(stage.params, self._folder) if names_some else {}
+        for name, make in sources.items():
             if name not in self._digests:  # modules are imported once, so they are read once
                 self._digests[name] = make()
             value = self._digests[name]
@@ -191,64 +246,24 @@ class Chain:
         return params
 
 
-def sources_of(value: Any, folder: Path) -> dict[str, Callable[[], str | None]]:
-    """Returns name -> digest of the code and the folders of weights that JSON names.
-
-    A digest is None if there is no such source file or folder. Files of checkpoints are not among
-    them.
-
-    Args:
-        value: Parameters of stages, or sections of a study.
-        folder: Folder of the study file.
-    """
-    sources: dict[str, Callable[[], str | None]] = {
-        path: partial(code_digest, path) for path in dotted_paths(value)
-    }
-    for path in _weight_folders(value):
-        sources[f"weights of {Path(path).name}"] = partial(_folder_digest, Path(path))
-    return sources
-
-
-def _weight_folders(value: Any) -> Iterator[str]:
-    """Yields the folders of weights of Hugging Face models that JSON names."""
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            if key == "transformers" and isinstance(child, Mapping) and child.get("checkpoint"):
-                yield str(child["checkpoint"])
-            else:
-                yield from _weight_folders(child)
-    elif isinstance(value, list | tuple):
-        for child in value:
-            yield from _weight_folders(child)
-
-
-def _folder_digest(folder: Path) -> str | None:
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.json")])
-    return digest([[file.name, file_digest(file)] for file in files]) if files else None
-
-
-def file_digest(file: Path) -> str:
-    """Returns the digest of a file; an unchanged file is read once.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    status = file.stat()
-    return _content(file, status.st_mtime_ns, status.st_size)
+def is_endless(stage: Stage) -> bool:
+    """Returns whether a longer training begins with the same epochs as a shorter one."""
+    recipe = stage.params.get("recipe")
+    if not recipe:
+        return False
+    return _is_endless(canonical(recipe["schedule"])) if "schedule" in recipe else _endless(recipe)
 
 
 @lru_cache
-def _content(file: Path, changed: int, size: int) -> str:
-    """Returns the digest of a file; an unchanged file is read once for the keys of all plans."""
-    return sha256_of(file)
+def _is_endless(schedule: str) -> bool:
+    """Returns the same for a schedule as JSON; a proposal asks for dozens of plans."""
+    return _endless({"epochs": 1, "schedule": json.loads(schedule)})
 
 
-def is_endless(stage: Stage) -> bool:
-    """Returns whether a longer training begins with the same epochs as a shorter one."""
+def _endless(recipe: Mapping[str, Any]) -> bool:
     from paretune.spaces.training import learning_rates  # imports torch, which `check` need not
 
-    recipe = stage.params.get("recipe")
-    return bool(recipe) and learning_rates.endless(Recipe.model_validate(recipe).schedule)
+    return learning_rates.endless(Recipe.model_validate(recipe).schedule)
 
 
 def _versions(stage: Stage, endless: bool) -> dict[str, int]:

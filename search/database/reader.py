@@ -14,6 +14,7 @@ from paretune.objectives.base import Measurement
 from paretune.objectives.example_results import ExampleResults
 from paretune.search.database.counts import IS_SEARCH, count_trials, counts_of
 from paretune.search.database.damage import run_command, sqlite_file
+from paretune.search.database.repeat_rows import read_repeats
 from paretune.search.database.rows import Rows, open_rows, sql_columns, sql_list, subset
 from paretune.search.database.version import SCHEMA, wrong_version
 from paretune.search.database.versions import FIRST, read_trial_versions, read_versions
@@ -34,7 +35,9 @@ PARTS = {"validation": "measurements", "test": "test", "final": "final"}
 """The `part` of a measurement -> the field of TrialRecord that holds it."""
 
 TRIAL_COLUMNS = tuple(
-    field.name for field in fields(TrialRecord) if field.name not in {*PARTS.values(), "searched"}
+    field.name
+    for field in fields(TrialRecord)
+    if field.name not in {*PARTS.values(), "searched", "seeds", "single"}
 )
 """Columns of a trial's row that are fields of TrialRecord, too."""
 
@@ -200,7 +203,9 @@ class StudyReader:
             columns_of = subset(row, _MEASUREMENT_COLUMNS)
             columns_of |= {name: intern(columns_of[name]) for name in ("name", "unit", "better")}
             by_name[columns_of["name"]] = Measurement(**columns_of)
-        return [_trial(row, measured[row["number"]]) for row in rows]
+        seeds = read_repeats(self._rows, numbers) if rows else {}
+        trials_of = [_trial(row, measured[row["number"]]) for row in rows]
+        return [replace(t, seeds=seeds[t.number]) if t.number in seeds else t for t in trials_of]
 
     def measured(self, numbers: Collection[int]) -> list[TrialRecord]:
         """Returns the trials of these numbers; their measurements have results on each example."""
@@ -319,7 +324,8 @@ class StudyReader:
             "SELECT DISTINCT trial FROM paretune_measurements WHERE part <> 'validation'"
         )
         members = history[0]["members"] if history else ()
-        return {0, *members, *(row["trial"] for row in remeasured)}
+        repeated = read_repeats(self._rows)
+        return {0, *members, *(row["trial"] for row in remeasured), *repeated}
 
     def _record(
         self,

@@ -162,6 +162,21 @@ elastic_checks = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
 )
 
+repeats = sa.Table(
+    "paretune_repeats",  # trials that were trained again with other seeds
+    metadata,
+    sa.Column("trial", sa.Integer, nullable=False),
+    sa.Column("repeat", sa.Integer, nullable=False),  # 1, 2, ...; 0: nothing to train again
+    sa.Column("setting", sa.Text, nullable=False),  # digest of seed and measured quantities
+    sa.Column("state", sa.Text, nullable=False),  # search/study/seed_results.py, like the next ones
+    sa.Column("content", sa.JSON, nullable=False),  # {"validation": [...], "test": [...]}
+    sa.Column("reason", sa.JSON),
+    sa.Column("duration", sa.Float, nullable=False),  # in seconds
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("finished", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("trial", "repeat"),
+)
+
 fronts = sa.Table(
     "paretune_front",
     metadata,

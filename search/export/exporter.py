@@ -45,6 +45,7 @@ from paretune.search.export.verifier import CheckOptions, run_checks
 from paretune.search.files import write_atomically
 from paretune.search.front.final_front import with_final_front
 from paretune.search.front.pick import pick
+from paretune.search.front.seed_means import without_seed_means
 from paretune.search.shell import command_text
 from paretune.search.study.quantity import local_values
 from paretune.search.study.tables import RUNTIMES
@@ -56,7 +57,7 @@ from paretune.spaces.table import did_you_mean
 
 if TYPE_CHECKING:
     from paretune.search.locate import StudyLocation
-    from paretune.search.study.records import StudyRecord
+    from paretune.search.study.records import StudyRecord, TrialRecord
     from paretune.search.trial.workbench import Workbench
 
 FORMATS = {"onnx": "onnxruntime", **{name: name for name in RUNTIMES.names}}
@@ -148,8 +149,9 @@ def export_trial(location: StudyLocation, options: ExportOptions) -> ExportResul
 
     study = StageStudy(location.spec())
     try:
-        picked = pick_artifact(study.workbench, record, trial, options.target)
-        return _TrialExport(study.workbench, record, picked, options).run()
+        own = without_seed_means(trial)
+        picked = pick_artifact(study.workbench, record, own, options.target)
+        return _TrialExport(study.workbench, record, picked, options, trial).run()
     except ArtifactChanged as error:
         result = CheckResult("", "sha256", "failed", str(error))
         return ExportResult(None, Verification((result,)))
@@ -184,6 +186,7 @@ class _TrialExport:
         record: Record of the study.
         picked: Artifact to export.
         options: Options of the export.
+        mean: The trial with its means over seeds, if it was trained more than once.
     """
 
     def __init__(
@@ -192,8 +195,9 @@ class _TrialExport:
         record: StudyRecord,
         picked: PickedArtifact,
         options: ExportOptions,
+        mean: TrialRecord,
     ) -> None:
-        self._workbench, self._record = workbench, record
+        self._workbench, self._record, self._mean = workbench, record, mean
         self._picked, self._options = picked, options
 
     def run(self) -> ExportResult:
@@ -269,12 +273,23 @@ class _TrialExport:
                 "test": _json(self._local(baseline.test)) if baseline else {},
             },
             "times_better_than_baseline": self._local(ratios_of(trial, record)),
+            **({"seeds": seeds} if (seeds := self._seeds()) else {}),
             "compared_with_baseline": [
                 " ".join(line.split()) for line in comparison_lines(trial, baseline)
             ],
             "versions": record.info.get("versions", {}),
             "hosts": record.info.get("hosts", {}),
             "licences": licences(trial.plan),
+        }
+
+    def _seeds(self) -> dict[str, Any]:
+        """Returns part -> quantity -> mean over trainings with different seeds; or nothing."""
+        trial, target = self._mean, self._picked.target.name
+        parts = {"validation": trial.measurements, "test": trial.test}
+        return {
+            part: _json(local_values({n: measured[n] for n in trial.single[part]}, target))
+            for part, measured in parts.items()
+            if part in trial.single
         }
 
     def _interface(self) -> dict[str, Any]:

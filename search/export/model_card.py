@@ -23,7 +23,8 @@ from paretune.search.study.spec import checkpoint_name
 from paretune.search.study.units import format_interval, format_quantity
 from paretune.search.views.plan_text import plan_text
 from paretune.search.views.portability_text import portability_text
-from paretune.search.views.shown_measurements import without_repeats
+from paretune.search.views.seed_text import deviation_text
+from paretune.search.views.shown_measurements import headline_measurements, without_repeats
 
 CARD = """\
 # {study}, trial {trial}
@@ -130,6 +131,7 @@ def _conditions(manifest: Mapping[str, Any]) -> Iterator[str]:
             "the search compared trials on the validation part, so those values are slightly "
             "optimistic; it never used the test part"
         )
+    yield from _seeds(manifest)
     data = manifest["data"]
     yield from (data["no_test"],) if data.get("no_test") else ()
     yield from data.get("notes") or ()
@@ -138,6 +140,20 @@ def _conditions(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"compared with the baseline: {text}" for text in compared)
     if not any(" on " in text for text in compared):
         yield "differences of accuracies within the intervals may be chance; they are not paired"
+
+
+def _seeds(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the means over trainings with different seeds, of which the file is the first one."""
+    for part, means in manifest.get("seeds", {}).items():
+        for name, mean in headline_measurements(means).items():
+            seeds, measured = mean["conditions"]["seeds"], Measurement(**mean)
+            single = format_quantity(seeds["single"], measured)
+            spread = deviation_text(seeds["deviation"], measured)
+            yield (
+                f"{name} on {part}: the mean of {seeds['count']} trainings with different seeds is "
+                f"{_cell(mean)}, with a standard deviation of {spread} between them; this file is "
+                f"the first of them, with {single}"
+            )
 
 
 def _timing(measurement: Mapping[str, Any]) -> str:

@@ -36,10 +36,11 @@ def summary_text(result: ExportResult, verbose: bool = False) -> str:
     for name, measurement in measurements.items():
         test = content["measurements"]["test"].get(name)
         times = content["times_better_than_baseline"].get(name)
-        unit = measurement["unit"]
+        unit, mean = measurement["unit"], content.get("seeds", {}).get("validation", {}).get(name)
         lines.append(
             f"  {name:<{width}}{format_value(measurement['value'], unit, name)}"
             + (f" (test {format_value(test['value'], unit, name)})" if test else "")
+            + (f", {_mean_text(mean)}" if mean else "")
             + (f", {_times(measurement, times)} than the baseline" if times else "")
         )
     note = conversion_note(content)
@@ -86,6 +87,12 @@ def _files(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield entry["file"], "needed by the model"
     yield CARD, "measurements, usage, licence and limits"
     yield MANIFEST, "all of this as JSON"
+
+
+def _mean_text(mean: Mapping[str, Any]) -> str:
+    """Returns `mean of 3 seeds 91.67 %`."""
+    value = format_value(mean["value"], mean["unit"], mean["name"])
+    return f"mean of {mean['conditions']['seeds']['count']} seeds {value}"
 
 
 def _times(measurement: Mapping[str, Any], ratio: float) -> str:

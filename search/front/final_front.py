@@ -22,6 +22,7 @@ from paretune.search.front.noisy_points import NoisyPoints, noisy_points
 from paretune.search.front.pareto import Array, non_dominated, to_losses
 from paretune.search.front.probabilities import contenders, non_dominated_chances, shrink
 from paretune.search.front.same_network import same_network_numbers
+from paretune.search.front.seed_means import decided_trials, search_members, with_seed_means
 from paretune.search.study.records import StudyRecord, TrialRecord
 
 NEAR_FRONT = 0.05
@@ -44,21 +45,42 @@ def with_final_front(record: StudyRecord) -> StudyRecord:
     """Returns the record with the final measurements and the front by them.
 
     The front then consists of trials that were measured again. If some members of the front were
-    not, as after new trials, the record stays as it is.
+    not, as after new trials, the record stays as it is. The same holds for trials that were trained
+    again with other seeds, which have their means (`seed_means`).
     """
-    remeasured = remeasured_trials(record)
-    numbers = {trial.number for trial in remeasured}
-    if record.final_members is not None or not record.members or not record.members <= numbers:
+    if record.final_members is not None:
         return record
+    record = with_seed_means(record)
+    pool = final_pool(record)
+    if pool is None:
+        return record
+    remeasured = remeasured_trials(record)
     base = record.baseline
     reference = {**base.measurements, **base.final} if base else {}
-    final = {t.number: _with_final(t, record, reference) for t in remeasured if t.final}
+    is_covered = record.members <= {trial.number for trial in remeasured}
+    timed = [trial for trial in remeasured if trial.final and is_covered]
+    final = {trial.number: _with_final(trial, record, reference) for trial in timed}
     trials = tuple(final.get(trial.number, trial) for trial in record.trials)
-    feasible = [trial for trial in trials if trial.number in numbers and trial.feasible]
+    feasible = [trial for trial in trials if trial.number in pool and trial.feasible]
     losses = [to_losses(trial.values, record.axes, None, None)[0] for trial in feasible]
     on_front = non_dominated(np.array(losses)) if feasible else ()
     members = frozenset(t.number for t, on in zip(feasible, on_front, strict=True) if on)
     return replace(record, trials=trials, final_members=members)
+
+
+def final_pool(record: StudyRecord) -> frozenset[int] | None:
+    """Returns the trials among which the final front is chosen; None if there is none yet.
+
+    They were measured again in one session, and trained again if the study asks for that.
+    """
+    members = search_members(record)
+    numbers = frozenset(trial.number for trial in remeasured_trials(record))
+    decided = decided_trials(record)
+    if not members:
+        return None
+    if members <= numbers:
+        return numbers if decided is None else numbers & decided
+    return decided
 
 
 def _with_final(
@@ -121,8 +143,9 @@ def front_chances(record: StudyRecord) -> dict[int, float]:
     In a record with a final front, trials that were measured again are compared with each other.
     """
     chances = _search_chances(record) if record.chances is None else dict(record.chances)
-    if record.final_members is not None:
-        feasible = [trial for trial in remeasured_trials(record) if trial.feasible]
+    pool = final_pool(record) if record.final_members is not None else None
+    if pool:
+        feasible = [trial for trial in record.trials if trial.number in pool and trial.feasible]
         compared = compared_measurements(feasible, record)
         means, deviations, paired = noisy_points(compared, record.axes)
         final = non_dominated_chances(means, deviations, paired=paired)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from paretune.search.front.conditions import Conditions
-from paretune.search.front.final_front import remeasured_trials, with_final_front
+from paretune.search.front.final_front import final_pool, with_final_front
 from paretune.search.front.pareto import non_dominated, to_losses
 from paretune.search.study.records import FrontPoint, StudyRecord
 
@@ -29,9 +29,8 @@ def restricted_front(record: StudyRecord, conditions: Conditions) -> StudyRecord
     """
     final = with_final_front(record)
     if final.final_members is not None:
-        numbers = {trial.number for trial in remeasured_trials(record)}
         restricted = _restricted(final, conditions)
-        if restricted.members <= numbers:
+        if restricted.members <= (final_pool(record) or set()):
             return replace(restricted, final_members=restricted.members)
     return _restricted(record, conditions)
 

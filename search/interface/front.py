@@ -82,12 +82,13 @@ class StudyFront(Shown, Sequence["FrontRow"]):
         from paretune.search.views.front_text import mark_text
 
         axes, rows = self.info.axes, self.info.rows
-        visible = visible_columns(rows, axes)
+        seeds = bool(self.info.seeds)
+        visible = visible_columns(rows, axes, seeds)
         chances = any(row.chance is not None for row in rows)
-        headings = ["trial", *compress(headings_of(axes), visible)]
+        headings = ["trial", *compress(headings_of(axes, seeds), visible)]
         cells = []
         for row in rows:
-            values = [" ".join(filter(None, cell)) for cell in cells_of(row, axes)]
+            values = [" ".join(filter(None, cell)) for cell in cells_of(row, axes, seeds)]
             marks = "".join(f"  ← {mark_text(row, mark)}" for mark in row.marks)
             cells.append(
                 [
@@ -111,6 +112,9 @@ class StudyFront(Shown, Sequence["FrontRow"]):
                 }
             if test is not None:
                 values[f"test.{axis.name}"] = test.value
+            if spread := row.seeds.get(axis.name):
+                values[f"{axis.name}.seeds"] = spread.count
+                values[f"{axis.name}.seeds_sd"] = spread.deviation
             if axis.name in row.ratios:
                 values[f"{axis.name}.times_better"] = row.ratios[axis.name]
         return {**values, "chance": row.chance, "marks": ", ".join(row.marks), "plan": row.plan}

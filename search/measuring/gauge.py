@@ -110,6 +110,11 @@ class Gauge:
         kept = [(n, o) for n, o in self.quantities if depends_on_artifact(OBJECTIVES.get(n))]
         return replace(self, quantities=tuple(kept))
 
+    def of_weights(self) -> Gauge:
+        """Returns the gauge for what depends on trained weights, and is measured on the file."""
+        kept = [(n, o) for n, o in self.quantities if _by_data(OBJECTIVES.get(n))]
+        return replace(self, quantities=tuple(kept))
+
     def only(self, name: str, options: Mapping[str, Any]) -> Gauge:
         """Returns the gauge for one objective, measured with these options."""
         return replace(self, quantities=((name, options),))

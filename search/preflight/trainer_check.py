@@ -14,6 +14,7 @@ from paretune.search.study.spec import StudySpec
 from paretune.search.trial.trainer_functions import (
     CHEAP,
     EVALUATE,
+    refuse_without_seed,
     trainer_function,
     trainer_results,
 )
@@ -30,6 +31,8 @@ def check_trainer(spec: StudySpec) -> Iterator[Finding]:
             continue
         try:
             function = trainer_function(key, name)
+            if key == EVALUATE and spec.repeats > 1:
+                refuse_without_seed(name, function)
         except UserError as error:
             yield Finding(key, "mistake", str(error).removeprefix(f"{key}: "), (key,))
             continue

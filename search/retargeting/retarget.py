@@ -24,6 +24,7 @@ from paretune.search.database.retargets import Retargets
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
 from paretune.search.front.final_front import with_final_front
+from paretune.search.front.seed_means import with_own_networks
 from paretune.search.measuring.gauge import TIMING
 from paretune.search.measuring.session import measure_side_by_side
 from paretune.search.measuring.study_device import StudyDevice
@@ -71,7 +72,7 @@ def retarget(
             can be measured.
     """
     with existing_store(location.url) as store:
-        record = with_final_front(store.record())
+        record = with_own_networks(with_final_front(store.record()))
     if "evaluate" in record.source:
         raise UserError(
             "this study's models are made by your own trainer: Paretune has none to measure"

@@ -14,6 +14,7 @@ from paretune.search.trial.events import (
     DeviceAwaited,
     EpochDone,
     Event,
+    RepeatEnded,
     Reporter,
     StageStarted,
     StepDone,
@@ -98,7 +99,7 @@ class Activity:
                 self._await(text)
             case CalmAwaited(wait):
                 self._await(wait.reason if wait else None)
-            case TrialEnded(trial) | TrialPaused(trial) | TrialTrained(trial):
+            case TrialEnded(trial) | TrialPaused(trial) | TrialTrained(trial) | RepeatEnded(trial):
                 self._curve = _Curve()
                 self._note(**{**_no_stage(), "trial": trial})
 

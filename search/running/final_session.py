@@ -8,8 +8,9 @@ complete; a run that was killed during a session repeats it.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from paretune.search.front.final_front import (
 from paretune.search.front.growth import FrontTracker
 from paretune.search.interruption import stop_if_interrupted
 from paretune.search.measuring.gauge import WrongMeasurement
+from paretune.search.running.seed_repeats import SeedRepeats, trials_to_repeat
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.trial.events import Notice, Reporter
 
@@ -43,12 +45,21 @@ CHANCE = 0.005
 """Smallest front probability that is stored."""
 
 
-def measure_final(study: OpenStudy, report: Reporter) -> None:
+def measure_final(
+    study: OpenStudy,
+    report: Reporter,
+    left: Callable[[], float] = lambda: math.inf,
+    trains: bool = True,
+) -> None:
     """Measures front and baseline again, unless that was done since the last trial.
+
+    Before that, the front is trained again with other seeds, if the study asks for it.
 
     Args:
         study: Open study after its search has ended.
         report: Receives a notice for the session.
+        left: Returns the seconds that trainings may still take.
+        trains: Whether this worker trains.
 
     Raises:
         UserError: The baseline cannot be measured on the test part.
@@ -59,6 +70,8 @@ def measure_final(study: OpenStudy, report: Reporter) -> None:
             {n: p for n, p in chances.items() if p >= CHANCE or n in record.members}, record
         )
     numbers = trials_to_remeasure(record, chances)
+    if study.spec.repeats > 1:
+        SeedRepeats(study, report, left, trains).run(trials_to_repeat(record, chances))
     seconds = session_seconds(study.spec.final_seconds, record)
     if not seconds or not study.timed or not record.members or _up_to_date(record):
         return

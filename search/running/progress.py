@@ -19,6 +19,7 @@ from paretune.search.trial.events import (
     EpochDone,
     Event,
     Notice,
+    RepeatEnded,
     RunEnded,
     RunStarted,
     StageDone,
@@ -75,6 +76,8 @@ class PlainProgress:
                 self._line(paused_text(trial, result))
             case TrialTrained(trial):
                 self._line(trained_text(trial))
+            case RepeatEnded():
+                self._line(repeated_text(event, self._axes))
             case StageDone(trial, stage, seconds, cached) if seconds > 30 and not cached:
                 self._line(f"{_name(trial)}: {stage} {seconds:.0f} s")
             case TrialEnded():
@@ -158,6 +161,9 @@ class LiveProgress:
                 self._trial = None
             case TrialTrained(trial):
                 self._line(trained_text(trial))
+                self._trial = None
+            case RepeatEnded():
+                self._line(repeated_text(event, self._axes))
                 self._trial = None
             case Notice(text):
                 self._line(text)
@@ -307,6 +313,24 @@ def trained_text(trial: int) -> str:
     """Returns a trial as one line that waits for its measurements."""
     name = f"trial {trial:>3}" if trial else "baseline "
     return f"{name}  is trained; it waits for a worker that measures"
+
+
+def repeated_text(event: RepeatEnded, axes: Sequence[Axis]) -> str:
+    """Returns a training with another seed as one line."""
+    result = event.result
+    head = f"trial {event.trial:>3} seed {result.repeat + 1} [{event.done}/{event.total}]"
+    if result.state != "complete":
+        reason = result.reason or {}
+        text = (str(reason.get("text", "")).splitlines() or [""])[0]
+        body = f"{result.state} in {reason.get('stage', '?')}: {text}"
+    else:
+        body = "  ".join(
+            f"{axis.name} {format_quantity(result.validation[axis.name].value, axis)} "
+            f"(first {format_quantity(event.first[axis.name], axis)})"
+            for axis in axes
+            if axis.name in result.validation
+        )
+    return f"{head}  {body}  ({result.seconds:.1f} s)"
 
 
 def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | None) -> str:

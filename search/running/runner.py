@@ -256,10 +256,17 @@ class Runner:
             for number, result in self._turns.stop_all():
                 self._take_in(number, result, None)
         if self._role.measures:
-            measure_final(self._study, self._report)
+            measure_final(
+                self._study, self._report, self._seconds_left, self._role.trains
+            )
         self._store.update_study(end_reason=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._limit))
         return end
+
+    def _seconds_left(self) -> float:
+        """Returns the seconds that this run may still take."""
+        spent = time.monotonic() - self._progress.begun - self._study.control.held
+        return math.inf if self._spec.seconds is None else self._spec.seconds - spent
 
     @property
     def _reference(self) -> Mapping[str, float]:

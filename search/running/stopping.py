@@ -13,6 +13,10 @@ MAX_REPEATS = 100
 """The search ends after this many repeated proposals in a row: the sampler has nothing new."""
 
 
+MOST_KEPT = 0.5
+"""Largest share of a time budget that is kept for trainings with other seeds."""
+
+
 @dataclass(frozen=True)
 class Ending:
     """Why a run ended.
@@ -82,7 +86,7 @@ def ending(spec: StudySpec, progress: Progress, baseline: Mapping[str, float]) -
         return Ending(f"all {spec.trials} trials are done")
     if progress.failures >= spec.max_failures:
         return Ending(f"{progress.failures} trials in a row failed", ok=False, over=False)
-    if spec.seconds is not None and _spent(progress) >= spec.seconds:
+    if spec.seconds is not None and _spent(progress) + _kept(spec, progress) >= spec.seconds:
         return Ending(f"the time of {spec.seconds:g} s is spent", over=False, again=True)
     if spec.stop_at_goals and spec.goals and _goals_reached(spec, progress.front, baseline):
         return Ending("all goals are reached", over=False)
@@ -103,6 +107,15 @@ def _spent(progress: Progress) -> float:
     recent = progress.durations[-20:]
     typical = statistics.median(recent) if recent else 0.0
     return time.monotonic() - progress.begun - progress.held + typical / 2
+
+
+def _kept(spec: StudySpec, progress: Progress) -> float:
+    """Returns the seconds that are kept to train the front again with other seeds."""
+    if spec.repeats < 2 or spec.seconds is None or not progress.durations:
+        return 0.0
+    typical = statistics.median(progress.durations[-20:])
+    trainings = (spec.repeats - 1) * sum(number != 0 for number in progress.front)
+    return min(MOST_KEPT * spec.seconds, trainings * typical)
 
 
 def _goals_reached(

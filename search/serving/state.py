@@ -68,7 +68,12 @@ from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 from paretune.search.study.units import format_chance, shown_unit
 from paretune.search.views.front_columns import cells_of, headings_of, visible_columns
 from paretune.search.views.front_table import FrontInfo, FrontRow
-from paretune.search.views.front_text import change_notes, mark_text, notes_of
+from paretune.search.views.front_text import (
+    change_notes,
+    mark_text,
+    not_confirmed_text,
+    notes_of,
+)
 from paretune.search.views.goals import goals_info
 from paretune.search.views.headline import answer_text
 
@@ -160,9 +165,11 @@ def front_json(record: StudyRecord, info: FrontInfo, reasons: Sequence[str] = ()
         info: The table of that record.
         reasons: Why no trial is feasible, in lines; empty if one is.
     """
-    visible = visible_columns(info.rows, info.axes)
-    headings = list(compress(headings_of(info.axes), visible))
-    rows = [_front_row(row, info.axes, visible) for row in (*info.rows, *info.close)]
+    seeds = bool(info.seeds)
+    visible = visible_columns(info.rows, info.axes, seeds)
+    headings = list(compress(headings_of(info.axes, seeds), visible))
+    shown = (*info.rows, *info.not_confirmed, *info.close)
+    rows = [_front_row(row, info, visible) for row in shown]
     texts = [text for row in rows for text, _ in row["cells"]]
     return {
         "members": sorted(record.members),
@@ -175,13 +182,15 @@ def front_json(record: StudyRecord, info: FrontInfo, reasons: Sequence[str] = ()
     }
 
 
-def _front_row(row: FrontRow, axes: Sequence[Axis], visible: Sequence[bool]) -> dict[str, Any]:
+def _front_row(row: FrontRow, info: FrontInfo, visible: Sequence[bool]) -> dict[str, Any]:
+    cells = cells_of(row, info.axes, bool(info.seeds))
+    left = [not_confirmed_text(row, info)] if row in info.not_confirmed else []
     return {
         "trial": row.trial,
         "plan": row.plan,
-        "cells": [list(cell) for cell in compress(cells_of(row, axes), visible)],
+        "cells": [list(cell) for cell in compress(cells, visible)],
         "chance": format_chance(row.chance),
-        "marks": [mark_text(row, mark) for mark in row.marks],
+        "marks": [*left, *(mark_text(row, mark) for mark in row.marks)],
         "baseline": row.trial == 0,
         "close": row.trial != 0 and not row.on_front,
     }
@@ -239,7 +248,7 @@ def _counts(row: TrialRow) -> bool:
 
 
 def with_final_values(rows: Iterable[TrialRow], record: StudyRecord) -> dict[int, dict[str, Any]]:
-    """Returns trial -> fields to replace, for trials that the final session measured again.
+    """Returns trial -> fields to replace, for trials with final values or means over seeds.
 
     Args:
         rows: Rows of any trials.
@@ -249,7 +258,7 @@ def with_final_values(rows: Iterable[TrialRow], record: StudyRecord) -> dict[int
     names = [axis.name for axis in record.axes]
     changes = {}
     for trial in record.trials:
-        if not trial.searched or trial.number not in by_number:
+        if not (trial.searched or trial.single) or trial.number not in by_number:
             continue
         measured = {name: trial.measurements[name] for name in names if name in trial.measurements}
         changes[trial.number] = {

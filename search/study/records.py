@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.objectives.base import Better, Measurement
 from paretune.search.study.elastic_check import ElasticCheck
+from paretune.search.study.seed_results import SeedResult
 from paretune.search.study.version import StudyVersion
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class TrialRecord:
         final: Name -> Measurement (latency) of the final session, for the baseline, the front, and
             trials within noise of the front.
         searched: Name -> Measurement of the search, of quantities that have a final measurement.
+        seeds: Results of further trainings with other seeds; empty if there are none.
+        single: Part -> name -> Measurement of the trial's own network, of quantities for which
+            `measurements` or `test` has the mean over the seeds (`front.seed_means`).
         violations: Constraint text -> violation; a positive one is a broken constraint.
         reason: {"stage", "type", "text"} of a paused, stopped, infeasible or failed trial.
         started: Unix time.
@@ -65,6 +69,8 @@ class TrialRecord:
     test: Mapping[str, Measurement] = field(default_factory=dict)
     final: Mapping[str, Measurement] = field(default_factory=dict)
     searched: Mapping[str, Measurement] = field(default_factory=dict)
+    seeds: tuple[SeedResult, ...] = ()
+    single: Mapping[str, Mapping[str, Measurement]] = field(default_factory=dict)
     violations: Mapping[str, float] = field(default_factory=dict)
     reason: Mapping[str, str] | None = None
     started: float = 0.0

@@ -193,6 +193,7 @@ class StudySpec:
         trackers: What the study is logged to.
         resources: What a cluster reserves for each kind of stage; None if the file names nothing.
         files: Address of the store of its files, as `StoreAddress.to_json`; None for its folder.
+        repeats: Number of trainings with different seeds of each trial on the front at the end.
         devices: Target -> the device that its files are measured on; None is the target of
             `runtime`. A target that is not there is measured on this host.
     """
@@ -232,12 +233,16 @@ class StudySpec:
     trackers: tuple[Selection, ...] = ()
     resources: ResourceParams | None = None
     files: Mapping[str, Any] | None = None
+    repeats: int = 1
     devices: Mapping[str | None, TargetDevice] = field(default_factory=dict)
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def canonical(value: Any) -> str:
     """Returns JSON with sorted keys and no spaces: equal content gives equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(value: Any) -> str:

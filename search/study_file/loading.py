@@ -235,6 +235,7 @@ class _StudyLoader(SectionReader):
             format_variants=format_variants_of(search["format_variants"], sampler),
             screening=search["screening"],
             reuse_timings=search["reuse_timings"],
+            repeats=search["repeats"],
             cache_limit=size_in_bytes(search["cache"]),
             storage=url,
             files=files,

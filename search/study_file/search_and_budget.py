@@ -25,6 +25,9 @@ STORAGE = re.compile(r"^(sqlite|sqlite(\+\w+)?:///.+|postgres(ql)?(\+\w+)?://.+)
 MOST_TRIALS = 1_000_000_000
 """The largest number of trials: databases store the number of a trial in 32 bits."""
 
+MOST_REPEATS = 30
+"""The largest number of trainings of one plan."""
+
 MOST_SECONDS = 100 * 365 * 86400.0
 """The longest time: 100 years."""
 
@@ -81,6 +84,13 @@ class SearchParams(Params):
     )
     reuse_timings: bool = Field(
         True, description="time networks of equal structure once, whatever their weights"
+    )
+    repeats: int = Field(
+        1,
+        ge=1,
+        le=MOST_REPEATS,
+        description="number of trainings of each trial on the front at the end, with different "
+        "seeds; above 1, its score is their mean, with the spread in its interval",
     )
     max_failures: int = Field(
         5, ge=1, le=MOST_TRIALS, description="number of failed trials in a row that end the run"

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from paretune.objectives.base import Measurement
 from paretune.search.building.watch import StageError, Watch, WeightsError
@@ -19,16 +19,14 @@ from paretune.search.measuring.gauge import values_by_name, values_of, violation
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result, Trained, TrialRecord
 from paretune.search.trial.control import Control
-from paretune.search.trial.events import EpochDone, Reporter, StageDone, StageStarted
+from paretune.search.trial.events import Reporter
 from paretune.search.trial.rung_checks import RungChecks, rung_checks_of
 from paretune.search.trial.screening import ScreenedOut, Screening
 from paretune.search.trial.structure_timings import StructureTimings
 from paretune.search.trial.subnet_scoring import SubnetScoring
+from paretune.search.trial.watching import watch_of
 from paretune.search.trial.workbench import Workbench
 from paretune.spaces.base import InfeasibleCandidate
-
-if TYPE_CHECKING:
-    from paretune.spaces.base import EpochEnd
 
 Artifacts = dict[str | None, dict[str, Any]]
 """Target -> artifact as the database stores it."""
@@ -69,7 +67,7 @@ class Evaluation:
         Raises:
             UserError: The baseline fails, or the disk is full.
         """
-        watch = _watch(number, report, self.control)
+        watch = watch_of(number, report, self.control)
         checks = rung_checks_of(self.workbench, number, plan, baseline, watch)
         result = self._ended(
             number, baseline, watch, checks, lambda: self._complete(number, plan, baseline, watch)
@@ -95,7 +93,7 @@ class Evaluation:
         Raises:
             UserError: The baseline fails, or the disk is full.
         """
-        watch = _watch(number, report, self.control)
+        watch = watch_of(number, report, self.control)
 
         def trained() -> Trained:
             pipeline = self.workbench.pipeline
@@ -186,26 +184,3 @@ class Evaluation:
 def _spent(begun: float, watch: Watch) -> float:
     """Returns the seconds since a time, without pauses by the user."""
     return time.monotonic() - begun - watch.held
-
-
-def _watch(number: int, report: Reporter, control: Control) -> Watch:
-    def epoch(event: EpochEnd) -> None:
-        report(
-            EpochDone(
-                number,
-                event.stage,
-                event.epoch,
-                event.epochs,
-                event.loss,
-                event.accuracy,
-                event.seconds,
-            )
-        )
-
-    return Watch(
-        started=lambda kind: report(StageStarted(number, kind)),
-        epoch=epoch,
-        done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
-        between_stages=control.between_stages,
-        between_epochs=control.between_epochs,
-    )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from paretune.objectives.calm import Wait
 from paretune.search.study.records import Axis, Result
+from paretune.search.study.seed_results import SeedResult
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,20 @@ class TrialTrained:
 
 
 @dataclass(frozen=True)
+class RepeatEnded:
+    """A trial was trained again with another seed.
+
+    `first`: values of its first training. `done` of `total` such trainings are finished.
+    """
+
+    trial: int
+    result: SeedResult
+    first: Mapping[str, float]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Notice:
     """A message for the user, for example that the cache cannot be written."""
 
@@ -160,6 +175,7 @@ Event = (
     | TrialEnded
     | TrialPaused
     | TrialTrained
+    | RepeatEnded
     | Notice
     | RunEnded
 )

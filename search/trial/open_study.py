@@ -16,6 +16,7 @@ from paretune.search.database.engine import creation_lock, open_engine
 from paretune.search.database.final_measurements import FinalMeasurements
 from paretune.search.database.mirror import Mirror
 from paretune.search.database.outage import Outage
+from paretune.search.database.repeats import Repeats
 from paretune.search.database.requests import Requests
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store
@@ -28,6 +29,7 @@ from paretune.search.study.plan import Plan
 from paretune.search.study.quantity import Quantity
 from paretune.search.study.records import Axis, Result, Trained, TrialRecord
 from paretune.search.study.role import Role
+from paretune.search.study.seed_results import SeedResult
 from paretune.search.study.spec import StudySpec, digest
 from paretune.search.trial.control import Control
 from paretune.search.trial.events import Reporter
@@ -46,8 +48,11 @@ Cheap = Callable[[Mapping[str, Any]], Mapping[str, float]]
 Raises `InfeasibleCandidate` if the candidate cannot exist.
 """
 
-Cost = Callable[[Mapping[str, Any]], float]
-"""The choices of a plan -> remaining training cost, in a unit of the study."""
+Cost = Callable[[Mapping[str, Any]], Callable[[], float]]
+"""The choices of a plan -> a function that returns its remaining training cost.
+
+The cost is in a unit of the study. It falls when other trials train some of the same stages.
+"""
 
 
 class OpenStudy(ABC):
@@ -86,6 +91,7 @@ class OpenStudy(ABC):
         self.engine = open_engine(spec.storage, create=True, outage=self.outage)
         self.store = Store(self.engine)
         self.finals = FinalMeasurements(self.engine)
+        self.repeats = Repeats(self.engine)
         self.control = Control(Requests(self.engine))
         racing = spec.racing
         self.race = Race(racing, self.axes, Rungs(self.engine)) if racing else None
@@ -153,6 +159,24 @@ class OpenStudy(ABC):
             Unmeasurable: A trial's file is gone, or cannot be measured.
         """
         return {}
+
+    @abstractmethod
+    def is_repeatable(self, plan: Plan) -> bool:
+        """Returns whether a training with another seed gives another network."""
+
+    @abstractmethod
+    def repeat_setting(self) -> str:
+        """Returns a digest of what trainings with other seeds depend on, beside their plans."""
+
+    @abstractmethod
+    def repeat(self, trial: TrialRecord, repeat: int, report: Reporter) -> SeedResult:
+        """Trains a trial again with another seed, and measures what depends on the weights.
+
+        Args:
+            trial: A complete trial.
+            repeat: Number of the training, from 1; it gives the seed.
+            report: Receives an event for each stage and epoch.
+        """
 
     def final_lock(self) -> AbstractContextManager[object]:
         """Returns what keeps other workers from the same final session."""

@@ -38,6 +38,7 @@ from paretune.search.trial.events import Reporter
 from paretune.search.trial.open_study import OpenStudy
 from paretune.search.trial.resume_check import refuse_other_data
 from paretune.search.trial.screening import Screening
+from paretune.search.trial.seed_training import SeedTraining
 from paretune.search.trial.structure_timings import StructureTimings
 from paretune.search.trial.study_data import load_study_data
 from paretune.search.trial.study_devices import close_devices, devices_of
@@ -99,7 +100,7 @@ class StageStudy(OpenStudy):
         )
         pipeline = self._pipeline(data, cache, spec.seed)
         costs = TrainingCosts(pipeline, cache, data)
-        self.cost = lambda choices: costs.of(self.plan(choices))
+        self.cost = lambda choices: costs.price(self.plan(choices))
         self.workbench = Workbench(
             spec, self.host, data, targets, pipeline, cache, self.store, self.race
         )
@@ -189,6 +190,18 @@ class StageStudy(OpenStudy):
         """Returns whether a trial was measured on the test part, but without a new objective."""
         targets = self.workbench.targets
         return any(not target.tested_names() <= trial.test.keys() for target in targets)
+
+    def is_repeatable(self, plan: Plan) -> bool:
+        """Returns whether a plan trains anything of its own."""
+        return self._seeds.is_repeatable(plan)
+
+    def repeat_setting(self) -> str:
+        """Returns a digest of the seed, and of what is measured with which options."""
+        return self._seeds.setting()
+
+    def repeat(self, trial: TrialRecord, repeat: int, report: Reporter) -> SeedResult:
+        """Trains a trial again with another seed, and measures its scores."""
+        return self._seeds.repeat(trial, repeat, report)
 
     def time_again(
         self, trials: Sequence[TrialRecord], seconds: float

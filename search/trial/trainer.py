@@ -59,7 +59,9 @@ class Report:
     """`report(step, **values)`: a trainer reports a step. May raise `Stop`.
 
     Attributes:
-        seed: Seed for the trainer's random streams; the same for all trials of this plan.
+        seed: Seed for the trainer's random streams; the same for all trials of this plan. A
+            training that is repeated (`search: {repeats: 3}`) has another one.
+        seed_read: Whether the trainer has read it.
         folder: Folder of this plan for checkpoints; it survives a killed run.
         done: Last step that this trial reported before a pause, or 0. A trainer that cannot resume
             there may start again from 0. Its reports then replace the earlier ones, and it is not
@@ -84,7 +86,7 @@ class Report:
         show: Callable[[Step], None] = lambda step: None,
         before: tuple[int, float] = (0, 0.0),
     ) -> None:
-        self.seed = seed
+        self._seed, self.seed_read = seed, False
         self._folder = folder
         self._save = save
         self._show = show
@@ -125,6 +127,12 @@ class Report:
         self.pause_reason = self.pause_check(number, finite)
         if self.pause_reason is not None:
             raise Stop(self.pause_reason)
+
+    @property
+    def seed(self) -> int:
+        """Seed for the trainer's random streams."""
+        self.seed_read = True
+        return self._seed
 
     @property
     def folder(self) -> Path:

@@ -13,14 +13,20 @@ from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import values_by_name, violations_of
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import RACING, Result, TrialRecord
-from paretune.search.study.spec import TrainerSpec
+from paretune.search.study.seed_results import SeedResult, repeat_seed
+from paretune.search.study.spec import TrainerSpec, digest
 from paretune.search.study.stage import Stage
 from paretune.search.trial.events import Reporter, StageDone, StageStarted, StepDone
 from paretune.search.trial.open_study import OpenStudy
-from paretune.search.trial.trainer import Report, Step, Stop
+from paretune.search.trial.trainer import Report, Step, Stop, WrongAnswer
 from paretune.search.trial.trainer_functions import (
     CHEAP,
     EVALUATE,
+    NO_SEED,
+    SEED,
+    refuse_without_seed,
+    requires_seed,
+    takes_seed,
     trainer_function,
     trainer_results,
 )
@@ -45,8 +51,15 @@ class TrainerStudy(OpenStudy):
         self._cheap = None if trainer.cheap is None else trainer_function(CHEAP, trainer.cheap)
         if self._cheap is not None:
             self.cheap = self._cheap_values
+        if self.spec.repeats > 1:
+            refuse_without_seed(trainer.evaluate, self._evaluate)
         self._results = trainer_results(self.spec)
         self.baseline = None if trainer.baseline is None else self.plan(trainer.baseline)
+
+    @property
+    def _required_seed(self) -> dict[str, int]:
+        """The seed as an argument, for a function that cannot be called without it."""
+        return {SEED: self.spec.seed} if requires_seed(self._evaluate) else {}
 
     @property
     def _trainer(self) -> TrainerSpec:
@@ -65,6 +78,43 @@ class TrainerStudy(OpenStudy):
         """Returns nothing: only the trainer has data."""
         return ()
 
+    def is_repeatable(self, plan: Plan) -> bool:
+        """Returns True: what a plan trains is up to the trainer."""
+        return True
+
+    def repeat_setting(self) -> str:
+        """Returns a digest of the seed and of the names of the values."""
+        names = [axis.name for axis in self.axes]
+        return digest([self.spec.seed, names, dict(self._trainer.quantities)])[:16]
+
+    def repeat(self, trial: TrialRecord, repeat: int, report: Reporter) -> SeedResult:
+        """Calls `evaluate` again with another seed; what `cheap` returns is not repeated."""
+        plan, begun = Plan.from_json(trial.plan), time.monotonic()
+        watch = self._watch(trial.number, report)
+        seed = repeat_seed(self.spec.seed, repeat)
+        hook = Report(
+            int(plan.key[:8], 16) ^ seed,
+            self.spec.folder / "trainer" / f"{plan.key[:16]}-repeat-{repeat}",
+            lambda steps: None,  # the learning curve is that of the trial
+            lambda step: report(StepDone(trial.number, EVALUATE, *step)),
+        )
+        arguments = {SEED: seed} if takes_seed(self._evaluate) else {}
+        try:
+            with watch.stage(EVALUATE):
+                cheap = self.cheap_measurements(plan)
+                answer = self._evaluate(_copied(plan), hook, **arguments)
+                measured = self._results.all(answer, cheap, self._trainer.evaluate)
+                if not arguments and not hook.seed_read:
+                    raise WrongAnswer(NO_SEED.format(name=self._trainer.evaluate))
+        except StageError as error:
+            state = "infeasible" if error.infeasible else "failed"
+            spent = time.monotonic() - begun - watch.held
+            return SeedResult(repeat, state, reason=error.to_json(), seconds=spent)
+        trained = {name: m for name, m in measured.items() if name not in cheap}
+        return SeedResult(
+            repeat, "complete", trained, seconds=time.monotonic() - begun - watch.held
+        )
+
     def facts(self) -> Mapping[str, Any]:
         """Returns the names of the functions."""
         trainer = self._trainer
@@ -78,11 +128,7 @@ class TrainerStudy(OpenStudy):
     ) -> Result:
         """Calls `cheap`, checks the constraints on its values, and calls `evaluate`."""
         begun = time.monotonic()
-        watch = Watch(
-            started=lambda kind: report(StageStarted(number, kind)),
-            done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
-            between_stages=self.control.between_stages,
-        )
+        watch = self._watch(number, report)
         measured: dict[str, Measurement] = {}
         hook: Report | None = None
         try:
@@ -106,6 +152,13 @@ class TrainerStudy(OpenStudy):
             broken = self._violations(measured, baseline)
             result = self._ended(error, hook, measured, broken)
         return result.with_seconds(watch.seconds, time.monotonic() - begun - watch.held)
+
+    def _watch(self, number: int, report: Reporter) -> Watch:
+        return Watch(
+            started=lambda kind: report(StageStarted(number, kind)),
+            done=lambda kind, seconds, cached: report(StageDone(number, kind, seconds, cached)),
+            between_stages=self.control.between_stages,
+        )
 
     def _hook(
         self, number: int, plan: Plan, measured: Mapping[str, Measurement], report: Reporter
@@ -132,7 +185,7 @@ class TrainerStudy(OpenStudy):
         self, plan: Plan, measured: Mapping[str, Measurement], hook: Report
     ) -> dict[str, Measurement]:
         try:
-            answer = self._evaluate(_copied(plan), hook)
+            answer = self._evaluate(_copied(plan), hook, **self._required_seed)
         finally:
             hook.flush()
         return self._results.all(answer, measured, self._trainer.evaluate)

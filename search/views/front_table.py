@@ -11,6 +11,12 @@ from paretune.search.front.changes import Change, changes_of
 from paretune.search.front.final_front import front_chances, is_uncertain, remeasured_trials
 from paretune.search.front.highlights import highlights_of, tied_groups
 from paretune.search.front.same_network import FLOAT, same_network_trials
+from paretune.search.front.seed_means import (
+    SeedOutcome,
+    SeedSpread,
+    seed_outcome,
+    seed_spread,
+)
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.subnet_agreement import SubnetAgreement, subnet_agreement
@@ -23,6 +29,9 @@ CLOSE = 0.25
 
 MOST_CLOSE = 5
 """Most such trials."""
+
+ROWS = ("rows", "close", "same_network")
+"""The fields of FrontInfo that hold rows, in every study."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class FrontRow:
         ties: Mark -> other trials that may deserve it as well, within noise.
         searched: Objective -> measurement of the search, if a final one replaces it.
         changes: Objective -> difference from the baseline; empty for the baseline.
+        seeds: Objective -> the trainings behind its mean over seeds; empty for a single training.
     """
 
     trial: int
@@ -56,6 +66,7 @@ class FrontRow:
     ties: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     searched: Mapping[str, Measurement] = field(default_factory=dict)
     changes: Mapping[str, Change] = field(default_factory=dict)
+    seeds: Mapping[str, SeedSpread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,8 @@ class FrontInfo:
         no_test: Why the data has no test part; None if it has one.
         data_notes: Sentences about the origin of the data's parts.
         subnets: Scores of an elastic network's subnets; None without elastic training.
+        seeds: What trainings with other seeds say; None in a study without repeats.
+        not_confirmed: Members of the search's front that left it after these trainings.
     """
 
     study: str
@@ -95,6 +108,8 @@ class FrontInfo:
     no_test: str | None = None
     data_notes: tuple[str, ...] = ()
     subnets: SubnetAgreement | None = None
+    seeds: SeedOutcome | None = None
+    not_confirmed: tuple[FrontRow, ...] = ()
 
     @property
     def baseline(self) -> FrontRow | None:
@@ -112,9 +127,20 @@ class FrontInfo:
         return next((row for row in self.rows if mark in row.marks), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns all fields as JSON; `subnets` only in a study with elastic training."""
+        """Returns all fields as JSON.
+
+        `subnets` is there only in a study with elastic training, and what belongs to seeds only in
+        one with repeats.
+        """
         fields: dict[str, Any] = json_of(self)
-        return fields if self.subnets else {k: v for k, v in fields.items() if k != "subnets"}
+        if not self.subnets:
+            del fields["subnets"]
+        if not self.seeds:
+            del fields["seeds"], fields["not_confirmed"]
+            rows = [row for key in ROWS for row in fields[key]]
+            for row in (*rows, *([fields["retrained"]] if self.retrained else [])):
+                del row["seeds"]
+        return fields
 
 
 def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo:
@@ -129,10 +155,14 @@ def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo
     make = _RowMaker(record, chances)
     others = make.ordered([trial for trial in record.front if trial.number != 0])
     trials = [baseline, *others] if baseline else others
-    close = make.ordered(close_to_front(record, chances, read))
+    outcome = seed_outcome(record)
+    left = _left_front(record, outcome)
+    close = make.ordered(
+        [t for t in close_to_front(record, chances, read) if t.number not in set(left)]
+    )
     finalists = remeasured_trials(record) if record.final_members is not None else ()
     same = same_network_trials(finalists, baseline, record.axes)
-    shown = {trial.number for trial in (*trials, *close)}
+    shown = {*left, *(trial.number for trial in (*trials, *close))}
     retrained = same.get(FLOAT)
     return FrontInfo(
         record.name,
@@ -149,7 +179,15 @@ def front_info(record: StudyRecord, read: ReadTrials | None = None) -> FrontInfo
         data_notes=record.data_notes,
         trials=record.trial_count,
         subnets=subnet_agreement(record.subnet_scores),
+        seeds=outcome,
+        not_confirmed=tuple(map(make.row, make.ordered(list(left.values())))),
     )
+
+
+def _left_front(record: StudyRecord, outcome: SeedOutcome | None) -> dict[int, TrialRecord]:
+    """Returns number -> trial, of the trials that left the front after further trainings."""
+    numbers = outcome.not_confirmed if outcome else ()
+    return {trial.number: trial for trial in record.trials if trial.number in numbers}
 
 
 def _score_changes(
@@ -208,6 +246,7 @@ class _RowMaker:
             ties={h.text: h.ties for h in highlights if h.ties},
             searched={name: trial.searched[name] for name in names if name in trial.searched},
             changes=changes_of(trial, record.baseline, record.axes),
+            seeds={n: s for n in names if (s := seed_spread(measured.get(n)))},
         )
 
 

@@ -14,8 +14,9 @@ from paretune.objectives.calm import was_calm
 from paretune.search.study.records import Axis
 from paretune.search.study.units import format_about, format_chance, format_quantity
 from paretune.search.views.change_text import MARK, WITHIN, difference_text, noise_mark
-from paretune.search.views.front_columns import AGAINST, headings_of, ratio_text
+from paretune.search.views.front_columns import AGAINST, headings_of, ratio_text, seeds_cell
 from paretune.search.views.front_table import FrontInfo, FrontRow
+from paretune.search.views.seed_text import seed_notes
 from paretune.search.views.text_table import (
     GAP,
     Piece,
@@ -73,9 +74,9 @@ def front_view(info: FrontInfo, width: int) -> TextTable:
     """Returns the baseline and the front as a table for a terminal of `width` columns."""
     if not info.rows:
         return TextTable([TableRow("no trial is on the front yet")])
-    shown = [*info.rows, *info.close, *info.same_network]
+    shown = [*info.rows, *info.not_confirmed, *info.close, *info.same_network]
     headings, cells = _fitted_columns(info, shown, width)
-    models = [_model(row, row in info.same_network) for row in shown]
+    models = [_model(row, info) for row in shown]
     if width >= WIDE:
         rows = _table(info, headings, cells, models, width)
     else:
@@ -110,7 +111,7 @@ def _table(
         row(0, headings, "bold"),
         TableRow(f" {'─' * (total - 1)} "),
     ]
-    groups = (info.rows, info.close, info.same_network)
+    groups = (info.rows, info.not_confirmed, info.close, info.same_network)
     index = 0
     for group in filter(None, groups):
         rows += [blank] if index else []
@@ -152,7 +153,7 @@ def _columns(
 ) -> tuple[list[str], list[list[str]]]:
     """Returns headings and cells of the columns that have content."""
     names = {"trial", *(axis.name for axis in info.axes)}
-    headings = ["trial", *headings_of(info.axes), detail.chance]
+    headings = ["trial", *headings_of(info.axes, bool(info.seeds)), detail.chance]
     lines = [
         [
             str(row.trial) if row.trial else "base",
@@ -169,6 +170,14 @@ def _columns(
 
 
 def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) -> list[str]:
+    """Returns the cells of an objective, with the trainings behind a score if there are several."""
+    figures = _single_figures(row, axis, info, detail)
+    if not (info.seeds and axis.is_score):
+        return figures
+    return [*figures, ", ".join(filter(None, seeds_cell(row, axis)))]
+
+
+def _single_figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) -> list[str]:
     """Returns the cells of an objective: its value and ratio, or test value and difference."""
     measured = row.validation.get(axis.name)
     about = partial(format_about, short=detail.short)
@@ -192,17 +201,25 @@ def _narrow(measured: Measurement) -> str:
     return format_quantity(measured.value, measured)
 
 
-def _model(row: FrontRow, is_same_network: bool) -> list[Piece]:
+def _model(row: FrontRow, info: FrontInfo) -> list[Piece]:
     """Returns the plan of a row, with its marks."""
     pieces = [(row.plan, "")]
     pieces += [(f"  <- {mark_text(row, mark)}", "bold green") for mark in row.marks]
     if not row.trial:
         pieces.append(("  (baseline)", "italic"))
-    if is_same_network:
+    if row in info.same_network:
         pieces.append(("  (the baseline's network)", "italic"))
+    elif row in info.not_confirmed:
+        pieces.append((f"  ({not_confirmed_text(row, info)})", "italic"))
     elif row.trial and not row.on_front:
         pieces.append(("  (close to the front)", "italic"))
     return pieces
+
+
+def not_confirmed_text(row: FrontRow, info: FrontInfo) -> str:
+    """Returns why a trial left the front after trainings with other seeds."""
+    reason = info.seeds.not_confirmed.get(row.trial, "") if info.seeds else ""
+    return f"not confirmed: {reason}"
 
 
 def mark_text(row: FrontRow, mark: str) -> str:
@@ -217,7 +234,9 @@ def notes_of(info: FrontInfo) -> list[str]:
         return []
     no_test = [info.no_test] if info.no_test else []
     subnets = [info.subnets.text()] if info.subnets else []
-    return [*_tied_notes(info), *_measured_notes(info), *subnets, *no_test, *info.data_notes]
+    seeds = seed_notes(info.seeds, info.axes) if info.seeds else []
+    measured = [*_tied_notes(info), *_measured_notes(info), *seeds]
+    return [*measured, *subnets, *no_test, *info.data_notes]
 
 
 def _notes(info: FrontInfo, headings: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:

@@ -32,7 +32,12 @@ from paretune.search.views.front_table import (
     ratios_of,
     shown_chances,
 )
-from paretune.search.views.front_text import change_notes, mark_text, notes_of
+from paretune.search.views.front_text import (
+    change_notes,
+    mark_text,
+    not_confirmed_text,
+    notes_of,
+)
 from paretune.search.views.goals import goals_info
 from paretune.search.views.headline import answer_text, best_row
 from paretune.search.views.history_plot import history_figure
@@ -73,9 +78,11 @@ def report_html(record: StudyRecord) -> str:
     """Returns the page; the template escapes everything that comes from the study."""
     front = front_info(record)
     chances = shown_chances(record)
-    visible = visible_columns(front.rows, front.axes)
-    headings = list(compress(headings_of(front.axes), visible))
-    rows = [_row(row, front, visible) for row in (*front.rows, *front.close, *front.same_network)]
+    seeds = bool(front.seeds)
+    visible = visible_columns(front.rows, front.axes, seeds)
+    headings = list(compress(headings_of(front.axes, seeds), visible))
+    others = (*front.not_confirmed, *front.close, *front.same_network)
+    rows = [_row(row, front, visible) for row in (*front.rows, *others)]
     texts = [text for row in rows for text, _ in row["cells"]]
     important = importance_info(record)
     figures = _figures(record, chances, important)
@@ -195,13 +202,14 @@ def _row(row: FrontRow, front: FrontInfo, visible: Sequence[bool]) -> dict[str, 
     """Returns a row of the front's table."""
     return {
         "trial": row.trial,
-        "cells": list(compress(cells_of(row, front.axes), visible)),
+        "cells": list(compress(cells_of(row, front.axes, bool(front.seeds)), visible)),
         "chance": format_chance(row.chance),
         "plan": row.plan,
         "marks": [mark_text(row, mark) for mark in row.marks],
         "baseline": row.trial == 0,
         "same_network": row in front.same_network,
         "close": row in front.close,
+        "not_confirmed": not_confirmed_text(row, front) if row in front.not_confirmed else "",
     }
 
 

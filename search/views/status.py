@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from paretune.search.database.worker_rows import PAUSE, RUN, STOP
+from paretune.search.front.seed_means import SeedOutcome, seed_outcome
 from paretune.search.study.records import Counts, StudyRecord
 from paretune.search.study.units import format_value
 from paretune.search.study.version import StudyVersion, versions_json
+from paretune.search.views.seed_text import status_text
 from paretune.search.views.subnet_agreement import SubnetAgreement, subnet_agreement
 from paretune.search.views.words import count_text
 
@@ -50,6 +52,7 @@ class StatusInfo:
             last four are None if the worker does not tell.
         no_test: Why the data has no test part; None if it has one.
         subnets: Scores of an elastic network's subnets; None without elastic training.
+        seeds: What trainings with other seeds say; None in a study without repeats.
     """
 
     study: str
@@ -75,10 +78,15 @@ class StatusInfo:
     wanted: str = RUN
     workers: tuple[Mapping[str, Any], ...] = ()
     subnets: SubnetAgreement | None = None
+    seeds: SeedOutcome | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON."""
-        changed = ("versions", "unmeasured", *(() if self.subnets else ("subnets",)))
+        changed = [
+            *("versions", "unmeasured"),
+            *(() if self.subnets else ("subnets",)),
+            *(() if self.seeds else ("seeds",)),
+        ]
         fields = {name: value for name, value in asdict(self).items() if name not in changed}
         if not self.versions:
             return fields
@@ -107,6 +115,8 @@ class StatusInfo:
             )
         if self.subnets:
             lines.append(f"elastic: {self.subnets.text().rstrip('.')}")
+        if self.seeds:
+            lines.append(status_text(self.seeds))
         if self.workers and self.wanted != RUN:
             lines.append(HELD[self.wanted])
         lines += [_worker_text(worker) for worker in self.workers]
@@ -164,6 +174,7 @@ def status_info(
         wanted=wanted,
         workers=tuple(map(_worker, workers)),
         subnets=subnet_agreement(record.subnet_scores),
+        seeds=seed_outcome(record),
         **vars(counts),
     )
 

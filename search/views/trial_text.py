@@ -15,6 +15,7 @@ from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.plan_yaml import plan_lines
 from paretune.search.views.portability_text import portability_text
 from paretune.search.views.pruned_text import pruned_lines, subnet_lines
+from paretune.search.views.seed_text import seed_lines
 from paretune.search.views.shown_measurements import without_repeats
 from paretune.search.views.states import state_text
 from paretune.search.views.trial_comparison import comparison_lines
@@ -26,7 +27,11 @@ LAST = 5
 def trial_json(trial: TrialRecord, steps: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Returns everything that is stored of a trial, as JSON."""
     reported = [{key: row[key] for key in ("step", "values", "seconds")} for row in steps]
-    return {**json_of(trial), "feasible": trial.feasible, "steps": reported}
+    fields = json_of(trial)
+    del fields["single"]  # the measurements are those of its own network here
+    if not trial.seeds:
+        del fields["seeds"]
+    return {**fields, "feasible": trial.feasible, "steps": reported}
 
 
 def trial_text(
@@ -72,6 +77,7 @@ def trial_text(
             shown = without_repeats(measured).values()
             lines += [f"  {_measurement_text(m, width)}" for m in shown]
     lines += [no_test] if no_test else []
+    lines += seed_lines(trial)
     compared = comparison_lines(trial, baseline)
     if compared:
         lines += ["compared with the baseline", *(f"  {line}" for line in compared)]

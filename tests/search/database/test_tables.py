@@ -60,7 +60,7 @@ def test_json_columns_match_the_tables() -> None:
 def test_trial_columns_match_the_record() -> None:
     assert set(TRIAL_COLUMNS) == set(tables.trials.columns.keys()) - NOT_IN_RECORD
     rest = {field.name for field in fields(TrialRecord)} - set(TRIAL_COLUMNS)
-    assert rest == {*PARTS.values(), "searched"}
+    assert rest == {*PARTS.values(), "searched", "seeds", "single"}
 
 
 def test_finished_trial_has_every_column(tmp_path: Path) -> None:
