@@ -4,6 +4,7 @@ RUNTIMES: dict[str, str] = {
     "onnxruntime": "paretune.objectives.runtimes.onnxruntime:OnnxRuntime",
     "executorch": "paretune.objectives.runtimes.executorch:ExecuTorch",
     "litert": "paretune.objectives.runtimes.litert:LiteRt",
+    "mnn": "paretune.objectives.runtimes.mnn:Mnn",
     "ncnn": "paretune.objectives.runtimes.ncnn:Ncnn",
     "openvino": "paretune.objectives.runtimes.openvino:OpenVino",
     "tensorrt": "paretune.objectives.runtimes.tensorrt:TensorRt",

@@ -26,7 +26,7 @@ from paretune.objectives.runtimes.onnxruntime import OPSET, OnnxRuntime
 from paretune.objectives.runtimes.varied_sizes import resized
 from support.nested_networks import CASES, VARIED, NestedCase
 
-HEAVY = ("executorch", "litert", "ncnn", "openvino", "tensorrt", "torch_compile")
+HEAVY = ("executorch", "litert", "mnn", "ncnn", "openvino", "tensorrt", "torch_compile")
 """Runtimes that need an extra or a compiler."""
 
 FIXED_SIZES = ("executorch", "litert", "ncnn", "tensorrt")

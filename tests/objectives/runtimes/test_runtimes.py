@@ -47,7 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """Options of each quantization mode, as `spaces/quantization` writes them."""
 
-HEAVY = ("executorch", "litert", "ncnn", "openvino", "tensorrt", "torch_compile")
+HEAVY = ("executorch", "litert", "mnn", "ncnn", "openvino", "tensorrt", "torch_compile")
 """Runtimes that need an extra or a compiler; some take seconds for a network."""
 
 
@@ -258,7 +258,7 @@ def test_session_has_the_model_s_logits_for_text(name: str, deploy: Deploy) -> N
     ("name", "mode"),
     [
         *(marked(name, "", slow="torch" in name) for name in RUNTIMES),
-        *(marked(name, "static") for name in ("onnxruntime", "litert", "executorch", "ncnn")),
+        *(marked(name, "static") for name in ("onnxruntime", "litert", "executorch", "mnn", "ncnn")),
     ],
 )
 def test_standalone_code_loads_the_file_in_a_new_process(
@@ -429,7 +429,7 @@ def test_negative_thread_counts_are_refused(name: str) -> None:
         runtime(name).Params(threads=-1)
 
 
-@pytest.mark.parametrize("name", ["executorch", "litert", "ncnn", "openvino", "tensorrt"])
+@pytest.mark.parametrize("name", ["executorch", "litert", "mnn", "ncnn", "openvino", "tensorrt"])
 def test_error_shows_what_to_type_when_a_runtime_is_not_installed(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,0 +1,228 @@
+"""Converts networks to .mnn files with MNN's own converter, by way of ONNX."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretune.inputs import Shape, signature_of
+from paretune.nests import leaves
+from paretune.objectives.errors import Unmeasurable
+from paretune.objectives.runtimes.calibration_inputs import flat_batches
+from paretune.objectives.runtimes.mnn_file import MnnNotes, settle_uuid
+from paretune.objectives.runtimes.mnn_running import FED, fed
+from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
+from paretune.objectives.runtimes.varied_sizes import dynamic_axes, resized
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from paretune.inputs import Signature
+    from paretune.nests import Nest
+
+PATIENCE = 3600
+"""Seconds after which a conversion is given up. A network of 350 MB took 22 s."""
+
+EXACT_GELU = ["--useGeluApproximation", "0"]
+"""By default MNN computes GELU by an approximation that differs by 0.02 % of the range."""
+
+
+@dataclass(frozen=True)
+class MnnTrial:
+    """Inputs that the converted file is run on once.
+
+    Attributes:
+        inputs: An array for each input.
+        outputs: What the network returns for them.
+    """
+
+    inputs: Sequence[np.ndarray]
+    outputs: Sequence[np.ndarray]
+
+
+def convert(
+    model: torch.nn.Module,
+    shape: Shape,
+    draft: Path,
+    quantization: Mapping[str, Any],
+    calibration: Iterator[Nest] | None,
+) -> dict[str, Any]:
+    """Writes a network as a .mnn file, and returns the form of its outputs for `Artifact.info`.
+
+    Args:
+        model: On the CPU, in evaluation mode; not changed.
+        shape: What it takes.
+        draft: The file to write, in a folder of its own.
+        quantization: {mode: options}, or empty for float32.
+        calibration: Batches of training inputs, for "static".
+
+    Raises:
+        Unmeasurable: The network cannot be converted or quantized, with the reason.
+        OSError: A file cannot be written.
+    """
+    signature = signature_of(shape)
+    _check_inputs(signature)
+    plain = draft.with_name("float.onnx")
+    artifact = OnnxRuntime.export(model, shape, plain)
+    examples = _calibration(shape, calibration) if "static" in quantization else None
+    trials = _trials(model, signature)
+    types = tuple(str(output.dtype) for output in trials[0].outputs)
+    _check_outputs(types)
+    notes = MnnNotes(types, "float16" in quantization, "weight_only" in quantization)
+    options = [*EXACT_GELU, "--bizCode", notes.text, *_options(quantization)]
+    _run_worker(plain, draft, options, examples, signature, trials)
+    settle_uuid(draft)
+    return {key: artifact.info[key] for key in ("outputs",) if key in artifact.info}
+
+
+def _options(quantization: Mapping[str, Any]) -> list[str]:
+    """Returns the converter's arguments for a number format."""
+    if "float16" in quantization:
+        return ["--fp16"]
+    if "weight_only" in quantization:
+        options = quantization["weight_only"]
+        bits, block = str(options["bits"]), str(options["block"])
+        return ["--weightQuantBits", bits, "--weightQuantBlock", block]
+    return []
+
+
+def _check_inputs(signature: Signature) -> None:
+    for each in signature.inputs:
+        if each.dtype not in FED:
+            raise Unmeasurable(
+                f"mnn has no type for the input {each.name}, which is {each.dtype}; it takes "
+                f"{', '.join(FED)}"
+            )
+
+
+def _check_outputs(types: Sequence[str]) -> None:
+    for kind in types:
+        if kind not in FED:
+            raise Unmeasurable(
+                f"mnn has no type for an output that is {kind}; it has those of {', '.join(FED)}"
+            )
+
+
+def _calibration(shape: Shape, calibration: Iterator[Nest] | None) -> list[np.ndarray]:
+    """Returns all calibration examples, as an array for each input."""
+    import numpy as np
+
+    batches = [fed(batch) for batch in flat_batches(shape, calibration)]
+    if not batches:
+        raise Unmeasurable("static quantization needs calibration inputs")
+    sizes = {tuple(array.shape[1:] for array in batch) for batch in batches}
+    if len(sizes) > 1:
+        raise Unmeasurable(
+            "MNN's quantizer takes calibration inputs of one size, and these have "
+            f"{len(sizes)}; deploy to onnxruntime"
+        )
+    return [np.concatenate(column) for column in zip(*batches, strict=True)]
+
+
+def _trials(model: torch.nn.Module, signature: Signature) -> list[MnnTrial]:
+    """Returns runs of the network: one example, two, and two of other sizes of dynamic axes."""
+    trials = [_trial(model, signature, 1), _trial(model, signature, 2)]
+    larger = {name: 2 * size for name, size in dynamic_axes(signature).items()}
+    if larger:
+        with suppress(Exception):  # it may take other sizes, but none that are twice as large
+            trials.append(_trial(model, resized(signature, larger), 2))
+    return trials
+
+
+def _trial(model: torch.nn.Module, signature: Signature, batch: int) -> MnnTrial:
+    from paretune.inputs import random_example
+    from paretune.objectives.runtimes.flat_module import run_network
+
+    inputs = random_example(signature, batch, seed=0)
+    outputs = leaves(run_network(model, inputs))
+    return MnnTrial([x.numpy() for x in leaves(inputs)], [x.numpy() for x in outputs])
+
+
+def _run_worker(
+    source: Path,
+    target: Path,
+    options: Sequence[str],
+    calibration: Sequence[np.ndarray] | None,
+    signature: Signature,
+    trials: Sequence[MnnTrial],
+) -> None:
+    folder, names = target.parent, signature.names
+    files = [folder / f"trial-{index}.npz" for index in range(len(trials))]
+    for file, trial in zip(files, trials, strict=True):
+        _save(file, names, fed(trial.inputs))
+    if calibration is not None:
+        _save(folder / "calibration.npz", names, calibration)
+    task = {
+        "path": _import_paths(),
+        "source": str(source),
+        "target": str(target),
+        "options": list(options),
+        "calibration": None if calibration is None else str(folder / "calibration.npz"),
+        "trials": list(map(str, files)),
+    }
+    worker = Path(__file__).with_name("mnn_worker.py")
+    try:
+        process = subprocess.run(
+            # Isolated, because the script's folder has files named torch.py and mnn.py.
+            [sys.executable, "-I", str(worker)],
+            input=json.dumps(task),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Unmeasurable(f"MNN's converter did not end within {PATIENCE} s") from error
+    if process.returncode:
+        raise Unmeasurable(_reason(process.returncode, process.stderr, target.exists()))
+    for file, trial in zip(files, trials, strict=True):
+        _check_shapes(file.with_suffix(".out.npz"), trial)
+
+
+def _save(path: Path, names: Iterable[str], arrays: Iterable[np.ndarray]) -> None:
+    import numpy as np
+
+    np.savez(path, **dict(zip(names, arrays, strict=True)))  # type: ignore[arg-type]
+
+
+def _import_paths() -> list[str]:
+    """Returns the folders that have MNN and NumPy."""
+    specs = [find_spec(name) for name in ("MNN", "numpy")]
+    return [str(Path(spec.origin).parents[1]) for spec in specs if spec and spec.origin]
+
+
+def _reason(status: int, printed: str, is_converted: bool) -> str:
+    """Returns why a conversion failed, from what MNN printed."""
+    lacking = re.search(r"These Op Not Support: (.+)", printed)
+    if lacking:
+        operators = ", ".join(dict.fromkeys(re.findall(r"ONNX::(\w+)", lacking[1])))
+        return (
+            f"MNN has no operator for {operators}, which the network uses; deploy to onnxruntime, "
+            "or replace it"
+        )
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    last = lines[-1] if lines else "no message"
+    step = "run the network that it converted" if is_converted else "convert the network"
+    return f"MNN cannot {step} (exit code {status}): {last}"
+
+
+def _check_shapes(path: Path, trial: MnnTrial) -> None:
+    import numpy as np
+
+    with np.load(path) as file:
+        shapes = [file[name].shape for name in file.files]
+    expected = [output.shape for output in trial.outputs]
+    if shapes != expected:
+        raise Unmeasurable(
+            f"MNN returns the shapes {list(map(list, shapes))} for a batch of "
+            f"{len(trial.inputs[0])}, and the network {list(map(list, expected))}; deploy to "
+            "onnxruntime"
+        )

@@ -1,0 +1,111 @@
+"""Converts an .onnx file to a .mnn file, in a process of its own, and runs the result once.
+
+MNN's converter ends the process on some networks. So does its runtime on a few that it converts.
+The process does not import Paretune. It reads its task as JSON from standard input:
+
+- path: folders to import MNN and NumPy from;
+- source, target: the .onnx file and the .mnn file;
+- options: arguments of the converter;
+- calibration: an .npz file of inputs, for static int8; or null;
+- trials: .npz files of inputs to run the result on.
+
+It writes the outputs for trial.npz to trial.out.npz. What MNN prints goes to standard error.
+MNN.tools is never imported: that module installs a package, and sends a log to its authors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+
+def main() -> None:
+    """Reads the task and does it."""
+    os.dup2(2, 1)
+    task = json.load(sys.stdin)
+    sys.path += [entry for entry in task["path"] if entry not in sys.path]
+    convert(task["source"], task["target"], task["options"])
+    if task["calibration"]:
+        quantize(task["target"], task["calibration"])
+    for trial in task["trials"]:
+        run(task["target"], trial)
+
+
+def convert(source: str, target: str, options: list[str]) -> None:
+    """Converts the network, or ends the process."""
+    import _tools
+
+    files = ["--modelFile", source, "--MNNModel", target]
+    _tools.mnnconvert(["mnnconvert", "-f", "ONNX", *files, *options])
+    if not os.path.exists(target):
+        sys.exit(1)
+
+
+def quantize(target: str, calibration: str) -> None:
+    """Replaces a float file by its int8 form, with ranges from the calibration inputs."""
+    import _tools
+
+    plain, settings = f"{target}.float", f"{target}.json"
+    os.replace(target, plain)
+    with open(settings, "w") as file:
+        json.dump(calibration_settings(calibration), file)
+    _tools.mnnquant(["mnnquant", plain, target, settings])
+    os.remove(plain)
+    os.remove(settings)
+    if not os.path.exists(target):
+        sys.exit(1)
+
+
+def calibration_settings(calibration: str) -> dict[str, Any]:
+    """Writes the calibration inputs as MNN's quantizer reads them; returns its settings.
+
+    It reads a folder for each example, with a text file of numbers for each input.
+    """
+    import numpy as np
+
+    folder = f"{calibration}.texts"
+    with np.load(calibration) as file:
+        arrays = {name: file[name] for name in file.files}
+    shapes = [{"name": name, "shape": [1, *x.shape[1:]]} for name, x in arrays.items()]
+    count = len(next(iter(arrays.values())))
+    for row in range(count):
+        example = os.path.join(folder, f"{row:06d}")
+        os.makedirs(example)
+        with open(os.path.join(example, "input.json"), "w") as text:
+            json.dump({"inputs": shapes}, text)
+        for name, values in arrays.items():
+            numbers = values[row].astype(np.float64)
+            numbers.tofile(os.path.join(example, f"{name}.txt"), sep=" ", format="%.9g")
+    return {
+        "path": folder,
+        "used_sample_num": count,
+        "input_type": "sequence",
+        "feature_quantize_method": "KL",
+        "weight_quantize_method": "MAX_ABS",
+        "inputs": shapes,
+    }
+
+
+def run(target: str, trial: str) -> None:
+    """Runs the file on inputs and writes its outputs."""
+    import MNN
+    import numpy as np
+    from MNN import expr
+
+    types = {"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}
+    manager = MNN.nn.create_runtime_manager(({"backend": "CPU", "numThread": 1},))
+    module = MNN.nn.load_module_from_file(target, [], [], runtime_manager=manager)
+    with np.load(trial) as file:
+        arrays = [file[name] for name in module.get_info()["inputNames"]]
+    inputs = [expr.const(x, list(x.shape), expr.NCHW, types[str(x.dtype)]) for x in arrays]
+    outputs = []
+    for output in module.forward(inputs):
+        plain = output.data_format == expr.NCHW
+        outputs.append((output if plain else expr.convert(output, expr.NCHW)).read())
+    np.savez(trial.removesuffix(".npz") + ".out.npz", *outputs)
+
+
+if __name__ == "__main__":
+    main()
