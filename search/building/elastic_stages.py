@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.building.resumable_training import train_stage
 from paretune.search.study.elastic import ELASTIC
+from paretune.search.study.spec import digest
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate
 from paretune.spaces.elastic.arrangement import space_of
 from paretune.spaces.elastic.arranging import arranged
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from paretune.spaces.elastic.estimates import SubnetEstimate
     from paretune.spaces.elastic.space import ElasticSpace
     from paretune.spaces.training.snapshot import Snapshot
-
-INFO = "subnet"
-"""Key of the subnet's facts in an artifact."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +113,19 @@ def estimated(
 
 
 def outlined(
-    candidate: Candidate, elastic: Mapping[str, Any], subnet: Mapping[str, Any], context: Context
+    source: Callable[[], Candidate],
+    key: str,
+    elastic: Mapping[str, Any],
+    subnet: Mapping[str, Any],
+    context: Context,
 ) -> Candidate | None:
     """Returns an untrained network in the shape of a subnet; None if weights decide the shape.
 
+    The network is arranged once in a process, as that takes most of the time.
+
     Args:
-        candidate: The untrained source network.
+        source: Returns the untrained source network.
+        key: Equal for sources of the same structure.
         elastic: Options of the elastic network.
         subnet: Width, depth and resolution.
         context: Provides data.
@@ -131,9 +136,20 @@ def outlined(
     spec = ElasticSpec.model_validate(elastic)
     if spec.depth and spec.depth.criterion != "last" and _drops_blocks(subnet):
         return None
-    prepared = arranged(candidate, replace_measures(spec), context, check=False)
+    measured = replace_measures(spec)
+    key = digest([key, measured.model_dump()])
+    prepared = _arranged.pop(key, None) or arranged(source(), measured, context, check=False)
+    _arranged[key] = prepared  # the latest one is the last
+    for oldest in list(_arranged)[:-MOST_ARRANGED]:
+        _arranged.pop(oldest, None)
     choice = concrete_choice(space_of(prepared), subnet)
     return Subnet.outline(prepared, Subnet.Params(choice=choice), context)
+
+
+MOST_ARRANGED = 2
+"""Untrained networks whose arrangements are kept: a study has one elastic network."""
+
+_arranged: dict[str, Candidate] = {}
 
 
 def replace_measures(spec: ElasticSpec) -> ElasticSpec:

@@ -17,7 +17,7 @@ from paretune.search.study.deployment import rounding_runtime
 from paretune.search.study.elastic import ELASTIC, SUBNET
 from paretune.search.study.plan import Plan
 from paretune.search.study.spec import digest
-from paretune.search.study.stage import TECHNIQUES, Stage
+from paretune.search.study.stage import TECHNIQUES
 from paretune.spaces.base import Candidate, Context
 from paretune.spaces.quantization import QUANTIZATIONS
 from paretune.spaces.rebuild import initial_candidate
@@ -44,16 +44,11 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
     Raises:
         InfeasibleCandidate: The network cannot be built, or a technique cannot be applied to it.
     """
-    architecture, task = plan.stages[0].params["architecture"], data.task
-    candidate = initial_candidate(architecture, data.shape, task.outputs, seed=0, keep=task.keep)
-    _perturb(candidate.model)
     context = Context(data, placement=quiet_placement(rounding_runtime(plan)))
+    candidate = _subnet(plan, data, context) if plan.stage(SUBNET) else _untrained(plan, data)
+    if candidate is None:
+        return None
     for stage in plan.stages:
-        if stage.kind == SUBNET:
-            cut = _subnet(plan, stage, candidate, context)
-            if cut is None:
-                return None
-            candidate = cut
         if stage.kind in TECHNIQUES:
             name, entry, params = stage.technique
             outlined = (
@@ -65,13 +60,29 @@ def outline(plan: Plan, data: Dataset) -> Candidate | None:
     return candidate
 
 
-def _subnet(plan: Plan, stage: Stage, source: Candidate, context: Context) -> Candidate | None:
+def _untrained(plan: Plan, data: Dataset) -> Candidate:
+    """Returns the first network of a plan, with random weights."""
+    architecture, task = plan.stages[0].params["architecture"], data.task
+    candidate = initial_candidate(architecture, data.shape, task.outputs, seed=0, keep=task.keep)
+    _perturb(candidate.model)
+    return candidate
+
+
+def _subnet(plan: Plan, data: Dataset, context: Context) -> Candidate | None:
     """Returns the subnet of an untrained network; None if its shape depends on the weights."""
     from paretune.search.building.elastic_stages import outlined
 
-    training = plan.stage(ELASTIC)
-    assert training is not None, "a subnet is cut out of an elastic network"
-    return outlined(source, training.params[ELASTIC], stage.params[SUBNET], context)
+    training, cut = plan.stage(ELASTIC), plan.stage(SUBNET)
+    assert training is not None and cut is not None, "a subnet is cut out of an elastic network"
+    task = data.task
+    source = [plan.stages[0].params["architecture"], sizes(data.shape), repr(task.outputs)]
+    return outlined(
+        lambda: _untrained(plan, data),
+        digest([*source, list(task.keep)]),
+        training.params[ELASTIC],
+        cut.params[SUBNET],
+        context,
+    )
 
 
 def shapes_of(model: torch.nn.Module) -> list[Any]:

@@ -116,3 +116,23 @@ def test_cost_of_a_subnet_is_that_of_its_own_training_once_the_elastic_one_is_st
     stored |= {"pretrain", "elastic"}
     assert costs.of(large) == 20 * EXAMPLE
     assert costs.of(small) == pytest.approx(2 * EXAMPLE * (1 + 9 / 16))
+
+
+def test_network_is_arranged_once_for_the_outlines_of_its_subnets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from paretune.search.building import elastic_stages
+
+    arrange, calls = elastic_stages.arranged, []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(arguments[1])
+        return arrange(*arguments, **options)
+
+    monkeypatch.setattr(elastic_stages, "arranged", counted)
+    monkeypatch.setattr(elastic_stages, "_arranged", {})
+    sizes = [weights_of(plan_of({"width": w}, width=[0.25, 0.5, 1.0])) for w in (0.25, 0.5, 0.25)]
+    assert len(calls) == 1
+    assert sizes[0] == sizes[2] < sizes[1]  # type: ignore[operator]
+    weights_of(plan_of({"width": 0.25}, width=[0.25, 0.5, 1.0], round_to=2))
+    assert len(calls) == 2
