@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, exclusive_transaction
+from paretune.search.database.base import Tables, exclusive_transaction, reading
 from paretune.search.database.repeat_rows import seed_result
 from paretune.search.study.seed_results import SeedResult
 
@@ -27,12 +27,41 @@ class Repeats(Tables):
         """
         table = tables.repeats
         statement = sa.select(table).where(table.c.setting == setting)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(statement.order_by(table.c.trial, table.c.repeat)).mappings()
             results: dict[int, tuple[SeedResult, ...]] = {}
             for row in rows:
                 results[row["trial"]] = (*results.get(row["trial"], ()), seed_result(row))
         return results
+
+    def trained_twice(self, names: Sequence[str]) -> list[list[list[float]]]:
+        """Returns the objectives of plans that several trials trained, as with another seed before.
+
+        Args:
+            names: The objectives.
+
+        Returns:
+            For each plan, the values of its trials.
+        """
+        table = tables.trials
+        is_own = sa.and_(
+            table.c.state == "complete", table.c.repeat_of.is_(None), table.c.variant_of.is_(None)
+        )
+        several = (
+            sa.select(table.c.plan_key)
+            .where(is_own)
+            .group_by(table.c.plan_key)
+            .having(sa.func.count() > 1)
+        )
+        statement = sa.select(table.c.plan_key, table.c["values"]).where(
+            is_own, table.c.plan_key.in_(several)
+        )
+        plans: dict[str, list[list[float]]] = {}
+        with reading(self.engine) as connection:
+            for key, values in connection.execute(statement.order_by(table.c.number)):
+                if values and all(name in values for name in names):
+                    plans.setdefault(key, []).append([values[name] for name in names])
+        return list(plans.values())
 
     def put(self, trial: int, result: SeedResult, setting: str, host: str) -> None:
         """Writes a training; it replaces an earlier one with the same number."""

@@ -38,6 +38,8 @@ from paretune.search.running.recovery import (
     take_over_trial,
 )
 from paretune.search.running.role_check import refuse_role
+from paretune.search.running.seed_learning import SeedLearning
+from paretune.search.running.seed_repeats import SeedRepeats
 from paretune.search.running.space_plans import SpacePlans
 from paretune.search.running.stopping import STOPPED, Ending, Progress, ending, plans_text
 from paretune.search.running.worker import Worker
@@ -247,6 +249,7 @@ class Runner:
         if first and first.feasible and self._growth.add(0, first.values):
             self._store.add_front(self._growth.point(0, first.finished), is_last=False)
         self._variants = FormatVariants(self._study, self._earlier)
+        self._seeds = self._seed_learning()
         end = self._search() if self._role.trains else self._measure_trained()
         if end.over and not end.exhausted and self._plans.all_begun(at_end=True):
             total = self._plans.total(at_most=math.inf)
@@ -262,6 +265,13 @@ class Runner:
         self._store.update_study(end_reason=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._limit))
         return end
+
+    def _seed_learning(self) -> SeedLearning | None:
+        """Returns what trains trials again in the middle of the search, if the study repeats."""
+        if self._spec.repeats < 2 or self._role is not Role.ALL:
+            return None
+        repeats = SeedRepeats(self._study, self._report, self._seconds_left)
+        return SeedLearning(self._study, repeats, self._proposer, self._earlier)
 
     def _seconds_left(self) -> float:
         """Returns the seconds that this run may still take."""
@@ -314,6 +324,8 @@ class Runner:
                         return TRAINED
                     self._study.mirror.flush()
                     time.sleep(PATIENCE)  # other workers run the last trials; one of them may die
+                    continue
+                if self._seeds and self._seeds.step(self._growth.front, self._progress.done):
                     continue
                 try:
                     task = self._begin_trial()

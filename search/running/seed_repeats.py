@@ -74,7 +74,7 @@ class SeedRepeats:
         self._study.repeats.keep_only(self._setting)
         jobs = self._jobs(trials)
         self._study.store.add_info(repeats={"trainings": len(jobs.all)})
-        missing = jobs.missing(self._results())
+        missing = jobs.missing(self.all_results())
         if not missing:
             return
         if not self._trains:
@@ -87,7 +87,7 @@ class SeedRepeats:
                 f"{count_text(self._most - 1, 'other seed')}"
             )
         )
-        while missing := jobs.missing(self._results()):
+        while missing := jobs.missing(self.all_results()):
             if not self._has_time():
                 self._report(Notice(_out_of_time(len(missing), len(jobs.all))))
                 return
@@ -99,22 +99,19 @@ class SeedRepeats:
     def repeat(self, trial: TrialRecord) -> bool:
         """Trains a trial once more, in the middle of a search; returns whether it did."""
         jobs = self._jobs([trial])
-        missing = jobs.missing(self._results())
+        missing = jobs.missing(self.all_results())
         return bool(missing) and self._ran(jobs, *missing[0])
 
-    def results(self, number: int) -> tuple[SeedResult, ...]:
-        """Returns the further trainings of a trial."""
-        return self._results().get(number, ())
+    def all_results(self) -> dict[int, tuple[SeedResult, ...]]:
+        """Returns trial -> its further trainings, in order."""
+        return self._study.repeats.results(self._setting)
 
     def is_repeatable(self, trial: TrialRecord) -> bool:
         """Returns whether a training with another seed gives another network."""
         return self._study.is_repeatable(Plan.from_json(trial.plan))
 
-    def _results(self) -> dict[int, tuple[SeedResult, ...]]:
-        return self._study.repeats.results(self._setting)
-
     def _jobs(self, trials: Sequence[TrialRecord]) -> _Jobs:
-        repeatable, results = [], self._results()
+        repeatable, results = [], self.all_results()
         for trial in trials:
             if self.is_repeatable(trial):
                 repeatable.append(trial)
@@ -130,7 +127,7 @@ class SeedRepeats:
         if lease is None:
             return False
         try:
-            if not jobs.is_missing(self._results(), repeat, number):
+            if not jobs.is_missing(self.all_results(), repeat, number):
                 return True  # another worker has just ended it
             trial = jobs.trials[number]
             report = _Renamed(self._report, repeat)
@@ -139,7 +136,7 @@ class SeedRepeats:
             result = self._study.repeat(trial, repeat, report)
             self._put(number, result)
             jobs.tried.add((repeat, number))
-            done = len(jobs.all) - len(jobs.missing(self._results()))
+            done = len(jobs.all) - len(jobs.missing(self.all_results()))
             first = {name: trial.measurements[name].value for name in result.validation}
             self._report(RepeatEnded(number, result, first, done, len(jobs.all)))
             return True

@@ -27,6 +27,9 @@ class History:
         self._params: list[Params] = []
         self._rows: list[np.ndarray] = []
         self._losses: list[np.ndarray] = []
+        self._trainings: list[int] = []
+        self._index: dict[Key, int] = {}
+        self._feasible: set[int] = set()
         self._all_rows: list[np.ndarray] = []
         self._successes: list[float] = []
         self._partial: list[tuple[np.ndarray, np.ndarray]] = []
@@ -71,11 +74,37 @@ class History:
         if not complete:
             self._partial.append((row, losses))
             return
+        self._append(key, params, row, losses)
+        if feasible:
+            self._add_to_front(len(self._params) - 1, losses)
+
+    def _append(self, key: Key, params: Params, row: np.ndarray, losses: np.ndarray) -> None:
+        self._index[key] = len(self._params)
         self._params.append(params)
         self._rows.append(row)
         self._losses.append(losses)
-        if feasible:
-            self._front.add(len(self._params) - 1, losses)
+        self._trainings.append(1)
+
+    def _add_to_front(self, index: int, losses: np.ndarray) -> None:
+        self._feasible.add(index)
+        self._front.add(index, losses)
+
+    def trained_again(self, params: Params, values: Sequence[float], trainings: int) -> None:
+        """Replaces the result of a trial by the mean over several trainings.
+
+        Args:
+            params: Parameters of the trial; it is ignored if it has no result here.
+            values: Mean of each objective, in order.
+            trainings: Number of trainings.
+        """
+        index = self._index.get(key_of(params))
+        if index is None or self._trainings[index] == trainings:
+            return
+        self._losses[index] = np.array(values, dtype=float) * self._signs
+        self._trainings[index] = trainings
+        self._front = Front()
+        for member in sorted(self._feasible):
+            self._front.add(member, self._losses[member])
 
     def withdraw(self, params: Params) -> None:
         """Forgets that an assignment was proposed; keeps a result of it."""
@@ -101,14 +130,12 @@ class History:
         self._all_rows.append(row)
         self._successes.append(1.0)
         self._estimates[key] = len(self._params)
-        self._params.append(params)
-        self._rows.append(row)
-        self._losses.append(losses)
+        self._append(key, params, row, losses)
 
     def _replace_estimate(self, index: int, losses: np.ndarray, feasible: bool) -> None:
         self._losses[index] = losses
         if feasible:
-            self._front.add(index, losses)
+            self._add_to_front(index, losses)
 
     def __len__(self) -> int:
         """Returns the number of trials with all objectives."""
@@ -151,6 +178,16 @@ class History:
     def front(self) -> np.ndarray:
         """Losses [front, M] of the feasible non-dominated trials."""
         return self._front.losses
+
+    def feasible(self, most: int) -> list[int]:
+        """Returns the indices of the feasible trials; of more than `most`, those on the front."""
+        indices = sorted(self._feasible)
+        return indices if len(indices) <= most else list(self._front.members)
+
+    @property
+    def trainings(self) -> np.ndarray:
+        """Number of trainings [T] of the trials with all objectives."""
+        return np.array(self._trainings)
 
     @property
     def parents(self) -> list[Params]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paretune.search.building.stage_keys import Chain, Link
+from paretune.search.building.stage_keys import Chain, Link, SeedRepeat
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
 from paretune.search.tasks.classification import classification
@@ -38,6 +38,19 @@ def test_keys_and_seeds_of_recipes_without_a_loss_have_not_changed_since_there_w
         ("ccd3dc6284856ddb7625933bd7f56dc5", 105608040),
         ("d46b096d23860559d6e3584a72e8f880", 1981171503),
     ]
+
+
+@pytest.mark.parametrize("first", [0, 1, None])
+def test_repeat_changes_keys_and_seeds_from_its_first_stage_on(first: int | None) -> None:
+    plan = Plan(tuple(link.stage for link in links()))
+    chain = Chain("data", 0, lambda described: None, Path(), classification(10))  # type: ignore[arg-type, return-value]
+    repeated = chain.repeated(SeedRepeat(99, lambda plan: first)).links(plan, None)
+    count = 2 if first is None else first
+    pairs = list(zip(links(), repeated, strict=True))
+    assert all(old.digest == new.digest and old.seed == new.seed for old, new in pairs[:count])
+    assert all(old.digest != new.digest and old.seed != new.seed for old, new in pairs[count:])
+    assert [new.weights_seed for _, new in pairs] == [0] * count + [99] * (2 - count)
+    assert [link.digest for link in chain.links(plan, None)] == [old.digest for old, _ in pairs]
 
 
 @pytest.mark.parametrize("loss", ["focal", {"focal": {"gamma": 3.0}}, "cross_entropy"])
