@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from paretune.search.database import tables
-from paretune.search.database.base import Tables, exclusive_transaction
+from paretune.search.database.base import Tables, exclusive_transaction, reading
 from paretune.search.study.elastic import SubnetScore
 
 
@@ -25,7 +25,7 @@ class Subnets(Tables):
         """
         table = tables.subnets
         statement = sa.select(table).where(table.c.lineage == source).order_by(table.c.created)
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = list(connection.execute(statement).mappings())
         return [_score(dict(row)) for row in rows]
 
