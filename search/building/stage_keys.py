@@ -10,6 +10,7 @@ that changes nothing gives the same weights again.
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
@@ -40,6 +41,9 @@ ELASTIC_VERSION = 1
 
 SUBNET_VERSION = 1
 """The same, for the subnets that are cut out of the same network."""
+
+REMEMBERED = 2000
+"""Stages whose keys are remembered: to compute them takes most of the time of a proposal."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class StageIdentity:
     plain: str
     code: Mapping[str, str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Returns the key; without code of the user's, this is the digest of the StageKey."""
         return digest([self.plain, dict(self.code)])[:32] if self.code else self.plain
@@ -171,6 +175,7 @@ class Chain:
         self._teacher = teacher
         self._folder = folder
         self._digests: dict[str, str | None] = {}
+        self._links: dict[tuple[Any, ...], Link] = {}
         self._repeat = repeat
 
     def repeated(self, repeat: SeedRepeat) -> Chain:
@@ -190,24 +195,37 @@ class Chain:
     def links(self, plan: Plan, runtime: str | None) -> list[Link]:
         """Returns the stages that make the candidate, in order."""
         links: list[Link] = []
-        parent: StageIdentity | None = None
-        code: dict[str, str] = dict(self._task_code)
-        for stage, stage_seed in zip(plan.stages, self._seeds(plan), strict=True):
-            if stage.kind == "deploy":
-                continue
-            params, endless = self._ingredients(stage, runtime), is_endless(stage)
-            versions = _versions(stage, endless)
-            before = parent.plain if parent else None
-            key = StageKey(stage.kind, params, versions, before, self._data, stage_seed)
-            code = {**code, **self._code(stage, key.text)}
-            identity = StageIdentity(key.digest(), code)
-            longer = StageIdentity(key.at_any_length().digest(), code) if endless else None
-            seed = int((longer or identity).plain[:8], 16)
-            above = parent.key if parent else None
-            endless_key = longer.key if longer else None
-            links.append(Link(stage, identity, above, endless_key, seed, stage_seed, runtime))
-            parent = identity
+        for stage, seed in zip(plan.stages, self._seeds(plan), strict=True):
+            if stage.kind != "deploy":
+                links.append(self._link(stage, links[-1] if links else None, seed, runtime))
         return links
+
+    def _link(self, stage: Stage, above: Link | None, seed: int, runtime: str | None) -> Link:
+        """Returns the link of a stage below another one; the plans of a search share many."""
+        if stage.params.get("checkpoint"):  # its file may change
+            return self._new_link(stage, above, seed, runtime)
+        key = (stage.kind, marshal.dumps(stage.params, 2), above and above.digest, seed, runtime)
+        if key not in self._links:
+            if len(self._links) >= REMEMBERED:
+                self._links.clear()
+            self._links[key] = self._new_link(stage, above, seed, runtime)
+        return self._links[key]
+
+    def _new_link(
+        self, stage: Stage, above: Link | None, stage_seed: int, runtime: str | None
+    ) -> Link:
+        params, endless = self._ingredients(stage, runtime), is_endless(stage)
+        versions = _versions(stage, endless)
+        before = above.identity.plain if above else None
+        key = StageKey(stage.kind, params, versions, before, self._data, stage_seed)
+        earlier = above.identity.code if above else self._task_code
+        code = {**earlier, **self._code(stage, key.text)}
+        identity = StageIdentity(key.digest(), code)
+        longer = StageIdentity(key.at_any_length().digest(), code) if endless else None
+        seed = int((longer or identity).plain[:8], 16)
+        parent = above.identity.key if above else None
+        endless_key = longer.key if longer else None
+        return Link(stage, identity, parent, endless_key, seed, stage_seed, runtime)
 
     def _code(self, stage: Stage, text: str) -> dict[str, str]:
         """Returns the digests of the user's files that a stage depends on.

@@ -11,7 +11,8 @@ by a factor of 10, because separable layers save multiply-adds and need more mem
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from paretune.inputs import sizes
@@ -28,7 +29,6 @@ from paretune.spaces.rebuild import initial_candidate
 if TYPE_CHECKING:
     from paretune.search.building.pipeline import Pipeline
     from paretune.search.building.stage_cache import StageCache
-    from paretune.search.building.stage_keys import Link
     from paretune.search.data.dataset import Dataset
     from paretune.search.study.plan import Plan
     from paretune.search.study.stage import Stage
@@ -39,16 +39,31 @@ ACTIVATION = 100.0
 EXAMPLE = 8e5
 """Multiply-adds that take as long as the fixed work for one example."""
 
-REMEMBERED = 2000
-"""Plans whose stage keys are remembered: to compute them takes most of the time of a proposal."""
+Price = Callable[[], float]
+"""Returns how much training a plan has left now, in multiply-adds per example."""
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A stage of a plan that trains.
+
+    Attributes:
+        key: Its key in the stage cache.
+        epochs: Its epochs, at least 1.
+        work: Work for one example of the first network -> work of the stage for one example.
+    """
+
+    key: str
+    epochs: int
+    work: Callable[[float], float]
 
 
 class TrainingCosts:
     """Estimates the remaining training cost of plans.
 
     Args:
-        pipeline: Lists the stages that are not trained yet.
-        cache: Keeps the counts.
+        pipeline: Lists the stages that train, with their keys.
+        cache: Tells which stages are trained; keeps the counts.
         data: The study's data.
     """
 
@@ -57,41 +72,35 @@ class TrainingCosts:
         self._cache = cache
         self._data = data
         self._costs: dict[str, float] = {}
-        self._links: dict[str, list[Link]] = {}
 
     def of(self, plan: Plan) -> float:
         """Returns the cost in multiply-adds per example; infinite if no network can be built."""
-        left = self._untrained(plan)
-        if not any(stage.epochs for stage in left):
-            return 0.0
-        if plan.stage(SUBNET) is not None:
-            return self._elastic(plan, left)
-        epochs = sum(stage.epochs for stage in left)
-        return epochs * self.example(plan.stages[0].params["architecture"])
+        return self.price(plan)()
 
-    def _untrained(self, plan: Plan) -> list[Stage]:
-        """Returns the training stages that are left; samplers ask for the same plans many times."""
-        if plan.key not in self._links:
-            if len(self._links) >= REMEMBERED:
-                self._links.clear()
-            self._links[plan.key] = self._pipeline.training_links(plan)
-        return [link.stage for link in self._links[plan.key] if not self._cache.has(link.digest)]
+    def price(self, plan: Plan) -> Price:
+        """Returns a function that gives the cost now: a sampler asks again after other trials.
 
-    def _elastic(self, plan: Plan, left: Sequence[Stage]) -> float:
-        """Returns the cost of a plan with a subnet: what is trained after it is smaller."""
-        whole = self.example(plan.stages[0].params["architecture"])
-        kinds = [stage.kind for stage in plan.stages]
-        cut = kinds.index(SUBNET)
-        share = subnet_share(plan.stages[cut].params[SUBNET])
-        total = 0.0
-        for stage in left:
-            cost = whole
-            if stage.kind == ELASTIC:
-                cost = whole * subnets_per_step(stage.params[ELASTIC])
-            elif kinds.index(stage.kind) > cut:
-                cost = EXAMPLE + share * (whole - EXAMPLE)
-            total += stage.epochs * cost
-        return total
+        What does not change with the stage cache is computed once.
+        """
+        trainings = self._trainings(plan)
+        architecture = plan.stages[0].params["architecture"]
+
+        def cost() -> float:
+            left = [training for training in trainings if not self._cache.has(training.key)]
+            if not left:
+                return 0.0
+            example = self.example(architecture)
+            return sum(training.epochs * training.work(example) for training in left)
+
+        return cost
+
+    def _trainings(self, plan: Plan) -> list[_Training]:
+        links = [(link, link.stage.epochs) for link in self._pipeline.training_links(plan)]
+        return [
+            _Training(link.digest, epochs, _work_of(link.stage, plan))
+            for link, epochs in links
+            if epochs
+        ]
 
     def example(self, architecture: Mapping[str, Any]) -> float:
         """Returns the cost of one example of one epoch; infinite if no network can be built."""
@@ -115,3 +124,25 @@ class TrainingCosts:
         except Exception:  # the trial itself reports why
             return None
         return forward.macs + ACTIVATION * forward.activations + EXAMPLE
+
+
+def _work_of(stage: Stage, plan: Plan) -> Callable[[float], float]:
+    """Returns the work of a stage for one example, given that of the first network.
+
+    What is trained after a subnet is cut out is smaller.
+    """
+    kinds = [other.kind for other in plan.stages]
+    if SUBNET not in kinds:
+        return _unchanged
+    if stage.kind == ELASTIC:
+        steps = subnets_per_step(stage.params[ELASTIC])
+        return lambda example: example * steps
+    cut = kinds.index(SUBNET)
+    if kinds.index(stage.kind) < cut:
+        return _unchanged
+    share = subnet_share(plan.stages[cut].params[SUBNET])
+    return lambda example: EXAMPLE + share * (example - EXAMPLE)
+
+
+def _unchanged(example: float) -> float:
+    return example

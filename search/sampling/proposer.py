@@ -40,7 +40,8 @@ from paretune.search.sampling.pool import CheapObjectives
 from paretune.search.sampling.prior import STARTUP, Prior
 from paretune.search.sampling.samplers import SAMPLERS, grid, make_sampler
 from paretune.search.sampling.subnet_estimates import SubnetEstimates
-from paretune.search.sampling.thompson import ThompsonSampler, TrainingCost
+from paretune.search.sampling.thompson import ThompsonSampler
+from paretune.search.sampling.training_prices import TrainingCost
 from paretune.search.study.number_formats import variant_formats
 from paretune.search.study.records import Result
 from paretune.search.study.spec import StudySpec

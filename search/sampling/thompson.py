@@ -26,7 +26,7 @@ from paretune.search.sampling.hypervolume_improvement import HypervolumeImprovem
 from paretune.search.sampling.pool import CheapObjectives, Pool, PoolEntry
 from paretune.search.sampling.prior import Prior
 from paretune.search.sampling.random_forest import RandomForest
-from paretune.search.study.elastic import priced_network
+from paretune.search.sampling.training_prices import TrainingCost, TrainingPrices
 from paretune.search.study.sampler_options import ThompsonParams
 from paretune.search.study.spec import Constraint
 from paretune.spaces.domains import Node
@@ -46,9 +46,6 @@ STARTUP_DRAWS = 20
 PRICED = 64
 """Networks for which the cost is computed: those that may add most hypervolume."""
 
-ARCHITECTURES = 16
-"""Most different architectures among them, because the cost of a new one takes time to compute."""
-
 FLOOR = 0.25
 """Share of the mean cost that is added to each cost.
 
@@ -58,9 +55,6 @@ reason alone.
 
 WORST_DISTANCE = 30.0
 """Distance of a trial without values, in ranges of the losses: worse than any other distance."""
-
-TrainingCost = Callable[[Mapping[str, Any]], float]
-"""Choices of a plan -> how much training it still needs, in any unit."""
 
 
 class ThompsonSampler:
@@ -98,7 +92,6 @@ class ThompsonSampler:
         self._names = list(objectives)
         self._signs = np.array([-1.0 if d == "maximize" else 1.0 for d in objectives.values()])
         self._constraints = constraints
-        self._cost = cost
         self._forest = RandomForest(options)
         networks = STARTUP_NETWORKS * max(1, len(formats))
         startup = options.startup_trials
@@ -110,6 +103,7 @@ class ThompsonSampler:
         self._pool = Pool(
             space, features, constraints, options, self.history, seed, cheap, formats, prior
         )
+        self._prices = None if cost is None else TrainingPrices(cost, self._pool.shared_choices)
 
     def set_baseline(self, baseline: Mapping[str, float]) -> None:
         """Sets the baseline's values, to which constraints may refer."""
@@ -174,14 +168,14 @@ class ThompsonSampler:
         self, number: int, random: np.random.Generator
     ) -> tuple[Mapping[str, Any], Params]:
         """Proposes before a surrogate is fitted: spread draws, or the cheapest of random draws."""
-        if self._cost is None and self._prior is None and self.history.ended < self._startup:
+        if self._prices is None and self._prior is None and self.history.ended < self._startup:
             entry = self._pool.spread_draw(number)
             if entry is not None:
                 return self._pool.choices(entry.params), entry.params
-        if self._cost is None:
+        if self._prices is None:
             return self.propose_mutation(random)
         proposals = [self.propose_mutation(random) for _ in range(STARTUP_DRAWS)]
-        costs = self._costs([choices for choices, _ in proposals])
+        costs = self._prices.of([params for _, params in proposals])
         repeated = [key_of(params) in self.history.proposed for _, params in proposals]
         return proposals[int(np.argmin(np.where(repeated, math.inf, costs)))]
 
@@ -205,11 +199,10 @@ class ThompsonSampler:
         bounds = improvement.bounds * success
         order = np.argsort(-bounds, kind="stable")
         costs = np.ones(len(bounds))
-        if self._cost is not None:
+        if self._prices is not None:
             order = order[:PRICED]
             first = np.searchsorted(owners, order)
-            choices = [self._pool.choices(entries[index].params) for index in first]
-            costs[order] = _with_floor(self._costs(choices))
+            costs[order] = _with_floor(self._prices.of([entries[i].params for i in first]))
             order = order[np.argsort(-bounds[order] / costs[order], kind="stable")]
         best, best_gain = None, 0.0
         for index in order:
@@ -227,21 +220,6 @@ class ThompsonSampler:
         of_network = np.zeros(int(owners[-1]) + 1)
         np.maximum.at(of_network, owners, weights)
         return of_network
-
-    def _costs(self, plans: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        """Returns the training that each plan still needs [N].
-
-        It is infinite beyond the first ARCHITECTURES.
-        """
-        assert self._cost is not None
-        architectures: set[str] = set()
-        costs = []
-        for choices in plans:
-            architecture = priced_network(choices)
-            if len(architectures) < ARCHITECTURES:
-                architectures.add(architecture)
-            costs.append(self._cost(choices) if architecture in architectures else math.inf)
-        return np.array(costs)
 
     # -- the surrogate ---------------------------------------------------------------------------
 

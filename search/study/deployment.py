@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.study.plan import Plan
@@ -55,7 +57,14 @@ def deployments(plan: Plan) -> tuple[Deployment, ...]:
     """Returns the deployments of a plan, the first target's first."""
     stage = plan.stage("deploy")
     assert stage is not None
-    runtimes = stage.params.get("targets") or {None: stage.params["runtime"]}
+    return _deployments(json.dumps(stage.params))  # in their order: the first target counts
+
+
+@lru_cache
+def _deployments(text: str) -> tuple[Deployment, ...]:
+    """Returns the same for the parameters as JSON; all plans of a study share them."""
+    params = json.loads(text)
+    runtimes = params.get("targets") or {None: params["runtime"]}
     options = {target: Slot(RUNTIMES).option(value) for target, value in runtimes.items()}
     return tuple(
         Deployment(target, chosen.name, chosen.params) for target, chosen in options.items()

@@ -50,7 +50,7 @@ class Stage:
         option = Slot(table).option(self.params[key])
         return option.name, table.get(option.name), option.params
 
-    @property
+    @cached_property
     def trains(self) -> bool:
         """Whether the stage trains, so that its result is worth keeping.
 
@@ -59,11 +59,14 @@ class Stage:
         """
         if self.kind not in TECHNIQUES:
             return self.kind != SUBNET
+        key, table = TECHNIQUES[self.kind]
+        entry = table.get(table.parse(self.params[key])[0])
+        if not hasattr(entry, "trains"):
+            return False  # most do not: their parameters need no check for this
         try:
-            _, entry, checked = self.technique
+            return bool(entry.trains(self.technique[2]))
         except ValidationError:
             return False
-        return hasattr(entry, "trains") and bool(entry.trains(checked))
 
     @property
     def epochs(self) -> int:

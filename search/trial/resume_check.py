@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paretune.search.building.stage_keys import file_digest, sources_of
+from paretune.search.building.sources import file_digest, sources_of
 from paretune.search.data import DATASETS
 from paretune.search.errors import UserError
 from paretune.search.study.spec import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,10 @@ def test_option_of_optuna_is_passed_on(tmp_path: Path) -> None:
     assert Proposer(spec(tmp_path, "{tpe: {n_startup_trials: 3}}")).ask(1).params
 
 
+SMALL = STUDY.replace("structured: {ratio: {float: [0.1, 0.8]}}", "structured: {ratio: 0.5}")
+"""A space of 16 plans."""
+
+
 # -- the cost of training -------------------------------------------------------------------------
 
 
@@ -165,13 +170,18 @@ def widths(choices: Any) -> float:
     return float(params["width"])
 
 
+def width_price(choices: Any) -> Callable[[], float]:
+    """Returns the cost as the sampler asks for it: no training makes it smaller."""
+    return lambda: widths(choices)
+
+
 def mean_width(proposer: Proposer, count: int = 40) -> float:
     """Returns the mean width of proposals; the sampler gets no results of them."""
     return sum(widths(proposer.ask(n).choices) for n in range(1, count + 1)) / count
 
 
 def test_auto_begins_with_the_cheapest_of_several_draws(tmp_path: Path) -> None:
-    cost_aware = mean_width(Proposer(spec(tmp_path, "auto"), None, widths))
+    cost_aware = mean_width(Proposer(spec(tmp_path, "auto"), None, width_price))
     # Random proposals have a mean of .5625, the cheapest networks .25. Unpruned ones of width .25
     # are soon used up, but twenty draws nearly always contain a pruned one.
     assert cost_aware == pytest.approx(0.265, abs=0.02)
@@ -181,8 +191,8 @@ def test_auto_begins_with_the_cheapest_of_several_draws(tmp_path: Path) -> None:
 def late_widths(folder: Path, sampler: str) -> list[float]:
     """Returns the widths from the tenth proposal on; all widths above .25 are equally accurate."""
 
-    def cost(choices: Any) -> float:
-        return widths(choices) ** 4
+    def cost(choices: Any) -> Callable[[], float]:
+        return lambda: widths(choices) ** 4
 
     proposer, proposed = Proposer(spec(folder, sampler), None, cost), []
     for number in range(1, 41):
@@ -204,7 +214,7 @@ def test_gain_is_divided_by_the_cost_of_training(tmp_path: Path) -> None:
 def test_gain_of_a_network_includes_that_of_its_format_variants(tmp_path: Path) -> None:
     """Only the format `dynamic` is small, and every trained network is measured in it."""
     study = replace(spec(tmp_path, "auto"), format_variants=True)
-    proposer = Proposer(study, None, lambda choices: 1.0)
+    proposer = Proposer(study, None, lambda choices: lambda: 1.0)
     networks: list[tuple[tuple[str, Any], ...]] = []
     for number in range(1, 41):
         params = dict(proposer.ask(number).params)
@@ -224,20 +234,37 @@ def test_gain_of_a_network_includes_that_of_its_format_variants(tmp_path: Path) 
 @pytest.mark.parametrize("sampler", ["{auto: {cost_aware: false}}", "tpe", "random"])
 def test_other_samplers_ignore_the_cost_of_training(tmp_path: Path, sampler: str) -> None:
     study = spec(tmp_path, sampler)
-    costs = [lambda choices: 1.0, widths]
+    costs = [lambda choices: lambda: 1.0, width_price]
     assert len({mean_width(Proposer(study, None, cost), 10) for cost in costs}) == 1
 
 
 def test_cheapest_plans_are_not_proposed_twice(tmp_path: Path) -> None:
-    small = STUDY.replace("structured: {ratio: {float: [0.1, 0.8]}}", "structured: {ratio: 0.5}")
-    proposer = Proposer(spec(tmp_path, "auto", small), None, widths)
+    proposer = Proposer(spec(tmp_path, "auto", SMALL), None, width_price)
     proposed = [tuple(sorted(proposer.ask(n).params.items())) for n in range(1, 9)]
     assert len(set(proposed)) == 8  # of 16 plans
 
 
+def test_cost_is_asked_for_again_after_trials_that_may_have_trained_some_of_it(
+    tmp_path: Path,
+) -> None:
+    priced, trained = [], set[str]()
+
+    def cost(choices: Any) -> Callable[[], float]:
+        [family] = choices["architecture"]
+        priced.append(choices)
+        return lambda: 0.0 if family in trained else 1.0
+
+    proposer = Proposer(spec(tmp_path, "auto", SMALL), None, cost)
+    proposer.ask(1)
+    once = len(priced)
+    trained.add("separable_cnn")
+    assert "separable_cnn" in {proposer.ask(n).params["architecture"] for n in (2, 3)}
+    assert once <= len(priced) <= 16, "no plan is priced twice"
+
+
 def test_resumed_cost_aware_search_proposes_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
     study = spec(tmp_path, "auto")
-    first, second = (Proposer(study, None, widths) for _ in range(2))
+    first, second = (Proposer(study, None, width_price) for _ in range(2))
     expected = []
     for number in range(1, 25):
         proposal = first.ask(number)
@@ -258,7 +285,7 @@ def test_resumed_cost_aware_search_proposes_what_an_uninterrupted_one_does(tmp_p
 def test_constraint_on_a_quantity_that_is_no_objective_is_learned(tmp_path: Path) -> None:
     """Separable networks break the constraint; their accuracy and size are as good as others'."""
     bounded = STUDY + 'constraints: ["latency <= 1 ms"]\n'
-    proposer, chosen = Proposer(spec(tmp_path, "auto", bounded), None, widths), []
+    proposer, chosen = Proposer(spec(tmp_path, "auto", bounded), None, width_price), []
     for number in range(1, 41):
         params = dict(proposer.ask(number).params)
         separable = params["architecture"] == "separable_cnn"
@@ -276,7 +303,7 @@ def test_size_of_a_trial_that_was_screened_out_is_learned(tmp_path: Path, surrog
     study = spec(
         tmp_path, f"{{auto: {{surrogate: {surrogate}}}}}", f'{STUDY}constraints: ["{text}"]\n'
     )
-    first, second = (Proposer(study, None, widths) for _ in range(2))
+    first, second = (Proposer(study, None, width_price) for _ in range(2))
     chosen = []
     for number in range(1, 41):
         proposal = first.ask(number)
@@ -300,7 +327,7 @@ def test_infeasible_trial_counts_as_a_failure_though_it_meets_its_constraints(
     """The size of separable networks does not show that they cannot be trained."""
     text = "size <= 50 bytes"
     study = spec(tmp_path, "auto", f'{STUDY}constraints: ["{text}"]\n')
-    proposer, chosen = Proposer(study, None, widths), []
+    proposer, chosen = Proposer(study, None, width_price), []
     for number in range(1, 41):
         separable = proposer.ask(number).params["architecture"] == "separable_cnn"
         size = 40.0 - number % 7
