@@ -24,11 +24,9 @@ def seed_notes(outcome: SeedOutcome, axes: Sequence[Axis]) -> list[str]:
     ]
     if not outcome.decided:
         notes.append(f"{progress_text(outcome).capitalize()}; the front is that of the search.")
-    notes += [f"{text}." for text in _moves(outcome)]
-    notes += [
-        _luck_text(axis, outcome.luck[axis.name]) for axis in axes if axis.name in outcome.luck
-    ]
-    return notes
+    notes += [f"{text[0].upper()}{text[1:]}." for text in _moves(outcome)]
+    lucky = [axis for axis in axes if axis.name in outcome.luck]
+    return notes + [_luck_text(axis, outcome.luck[axis.name]) for axis in lucky]
 
 
 def progress_text(outcome: SeedOutcome) -> str:
