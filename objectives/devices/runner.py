@@ -19,12 +19,14 @@ import glob
 import hashlib
 import importlib
 import json
+import mmap
 import os
 import platform
 import queue
 import shutil
 import signal
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -520,6 +522,7 @@ PACKAGES = {
     "litert": (("ai-edge-litert", "tflite-runtime"), "ai_edge_litert.interpreter"),
     "openvino": (("openvino",), "openvino"),
     "ncnn": (("ncnn",), "ncnn"),
+    "mnn": (("MNN",), "MNN"),
     "executorch": (("executorch",), "executorch.runtime"),
 }
 """Runtime -> packages that have it, of which one is enough, and the module to import."""
@@ -938,12 +941,57 @@ class NcnnSession:
         return outputs
 
 
+class MnnSession:
+    """A session of MNN on a file of Paretune, whose free text says how to run it."""
+
+    denormals = "kept"
+
+    def __init__(self, path: str, options: dict[str, Any]) -> None:
+        from MNN import expr, nn
+
+        notes = self._notes(path)
+        settings = {"backend": "CPU", "numThread": options["threads"] or cores()}
+        settings["precision"] = 2 if notes["float16"] else 1  # low, high
+        settings["memory"] = 2 if notes["low_memory"] else 0  # low, normal
+        manager = nn.create_runtime_manager((settings,))
+        self._module = nn.load_module_from_file(path, [], [], runtime_manager=manager)
+        self._expr, self._outputs = expr, notes["outputs"]
+        self._types = {"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Returns the outputs."""
+        results = self._module.forward([self._variable(each) for each in inputs])
+        if len(results) != len(self._outputs):
+            raise ValueError("MNN cannot run the network on these inputs")
+        arrays = [self._expr.convert(each, self._expr.NCHW).read() for each in results]
+        return [array.astype(kind) for array, kind in zip(arrays, self._outputs)]
+
+    @staticmethod
+    def _notes(path: str) -> dict[str, Any]:
+        """Returns the text that begins the root table of the flatbuffer, which is JSON."""
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            [root] = struct.unpack_from("<I", data, 0)
+            table = root - struct.unpack_from("<i", data, root)[0]
+            entry = root + struct.unpack_from("<H", data, table + 4)[0]
+            text = entry + struct.unpack_from("<I", data, entry)[0]
+            [length] = struct.unpack_from("<I", data, text)
+            return dict(json.loads(data[text + 4 : text + 4 + length]))
+
+    def _variable(self, values: Any) -> Any:
+        import numpy as np
+
+        kind = {"int64": "int32", "bool": "int32"}.get(str(values.dtype), str(values.dtype))
+        array = np.ascontiguousarray(values, kind)
+        return self._expr.const(array, list(array.shape), self._expr.NCHW, self._types[kind])
+
+
 SESSIONS: dict[str, Any] = {
     "onnxruntime": OnnxSession,
     "litert": LiteRtSession,
     "openvino": OpenVinoSession,
     "executorch": ExecuTorchSession,
     "ncnn": NcnnSession,
+    "mnn": MnnSession,
 }
 
 

@@ -9,7 +9,7 @@ from paretune.objectives.devices.errors import DeviceRefused
 from paretune.objectives.runtimes.executorch import LARGEST
 from paretune.objectives.runtimes.onnx_providers import PROVIDERS
 
-ON_DEVICES = ("onnxruntime", "litert", "openvino", "executorch", "ncnn")
+ON_DEVICES = ("onnxruntime", "litert", "openvino", "executorch", "ncnn", "mnn")
 """Names of the runtimes that the runner has."""
 
 

@@ -18,6 +18,7 @@ from paretune.nests import leaves
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.runtimes.calibration_inputs import flat_batches
 from paretune.objectives.runtimes.mnn_file import MnnNotes, settle_uuid
+from paretune.objectives.runtimes.mnn_graph import round_weights, split_reductions
 from paretune.objectives.runtimes.mnn_running import FED, fed
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.runtimes.varied_sizes import dynamic_axes, resized
@@ -29,11 +30,25 @@ if TYPE_CHECKING:
     from paretune.inputs import Signature
     from paretune.nests import Nest
 
+WORKER = Path(__file__).with_name("mnn_worker.py")
+"""Script of the process that converts."""
+
 PATIENCE = 3600
 """Seconds after which a conversion is given up. A network of 350 MB took 22 s."""
 
 EXACT_GELU = ["--useGeluApproximation", "0"]
-"""By default MNN computes GELU by an approximation that differs by 0.02 % of the range."""
+"""By default MNN approximates GELU, with errors of up to 0.02 % of the range. Static int8 takes the
+approximation, because MNN's quantizer crashes on the exact form (3.6.1)."""
+
+STEPS = {
+    "convert": "convert the network",
+    "quantize": "quantize the network",
+    "run": "run the network that it converted",
+}
+"""Step of the worker -> what it does."""
+
+NOISE = ("step: ", "CollectFeatureDistribution", "quantize with", "The device supports")
+"""Beginnings of lines that say nothing about a failure."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,11 @@ def convert(
     types = tuple(str(output.dtype) for output in trials[0].outputs)
     _check_outputs(types)
     notes = MnnNotes(types, "float16" in quantization, "weight_only" in quantization)
-    options = [*EXACT_GELU, "--bizCode", notes.text, *_options(quantization)]
+    options = ["--bizCode", notes.text, *_options(quantization)]
+    if "float16" in quantization:
+        round_weights(plain)
+    if "static" in quantization:
+        split_reductions(plain)
     _run_worker(plain, draft, options, examples, signature, trials)
     settle_uuid(draft)
     return {key: artifact.info[key] for key in ("outputs",) if key in artifact.info}
@@ -86,13 +105,15 @@ def convert(
 
 def _options(quantization: Mapping[str, Any]) -> list[str]:
     """Returns the converter's arguments for a number format."""
+    if "static" in quantization:
+        return []
     if "float16" in quantization:
-        return ["--fp16"]
+        return [*EXACT_GELU, "--fp16"]
     if "weight_only" in quantization:
         options = quantization["weight_only"]
         bits, block = str(options["bits"]), str(options["block"])
-        return ["--weightQuantBits", bits, "--weightQuantBlock", block]
-    return []
+        return [*EXACT_GELU, "--weightQuantBits", bits, "--weightQuantBlock", block]
+    return EXACT_GELU
 
 
 def _check_inputs(signature: Signature) -> None:
@@ -169,11 +190,10 @@ def _run_worker(
         "calibration": None if calibration is None else str(folder / "calibration.npz"),
         "trials": list(map(str, files)),
     }
-    worker = Path(__file__).with_name("mnn_worker.py")
     try:
         process = subprocess.run(
             # Isolated, because the script's folder has files named torch.py and mnn.py.
-            [sys.executable, "-I", str(worker)],
+            [sys.executable, "-I", str(WORKER)],
             input=json.dumps(task),
             capture_output=True,
             text=True,
@@ -182,7 +202,7 @@ def _run_worker(
     except subprocess.TimeoutExpired as error:
         raise Unmeasurable(f"MNN's converter did not end within {PATIENCE} s") from error
     if process.returncode:
-        raise Unmeasurable(_reason(process.returncode, process.stderr, target.exists()))
+        raise Unmeasurable(_reason(process.returncode, process.stderr))
     for file, trial in zip(files, trials, strict=True):
         _check_shapes(file.with_suffix(".out.npz"), trial)
 
@@ -199,7 +219,7 @@ def _import_paths() -> list[str]:
     return [str(Path(spec.origin).parents[1]) for spec in specs if spec and spec.origin]
 
 
-def _reason(status: int, printed: str, is_converted: bool) -> str:
+def _reason(status: int, printed: str) -> str:
     """Returns why a conversion failed, from what MNN printed."""
     lacking = re.search(r"These Op Not Support: (.+)", printed)
     if lacking:
@@ -208,10 +228,12 @@ def _reason(status: int, printed: str, is_converted: bool) -> str:
             f"MNN has no operator for {operators}, which the network uses; deploy to onnxruntime, "
             "or replace it"
         )
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    last = lines[-1] if lines else "no message"
-    step = "run the network that it converted" if is_converted else "convert the network"
-    return f"MNN cannot {step} (exit code {status}): {last}"
+    _, mark, rest = printed.rpartition("step: ")
+    step, *lines = [line.strip() for line in rest.splitlines()] or [""]
+    causes = [line for line in lines if line and not line.startswith(NOISE)]
+    last = f": {causes[-1]}" if causes else ""
+    doing = STEPS.get(step, "start its converter") if mark else "start its converter"
+    return f"MNN cannot {doing} (exit code {status}){last}"
 
 
 def _check_shapes(path: Path, trial: MnnTrial) -> None:
@@ -219,6 +241,11 @@ def _check_shapes(path: Path, trial: MnnTrial) -> None:
 
     with np.load(path) as file:
         shapes = [file[name].shape for name in file.files]
+    if not shapes:
+        raise Unmeasurable(
+            f"MNN cannot run the network that it converted on a batch of {len(trial.inputs[0])}; "
+            "deploy to onnxruntime"
+        )
     expected = [output.shape for output in trial.outputs]
     if shapes != expected:
         raise Unmeasurable(

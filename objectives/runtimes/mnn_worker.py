@@ -26,11 +26,20 @@ def main() -> None:
     os.dup2(2, 1)
     task = json.load(sys.stdin)
     sys.path += [entry for entry in task["path"] if entry not in sys.path]
+    begin("convert")
     convert(task["source"], task["target"], task["options"])
     if task["calibration"]:
+        begin("quantize")
         quantize(task["target"], task["calibration"])
+    begin("run")
     for trial in task["trials"]:
         run(task["target"], trial)
+
+
+def begin(step: str) -> None:
+    """Writes the step to standard error, so that the caller knows it if MNN ends the process."""
+    sys.stderr.write(f"\nstep: {step}\n")
+    sys.stderr.flush()
 
 
 def convert(source: str, target: str, options: list[str]) -> None:

@@ -42,7 +42,7 @@ def store_half(plain: Path, draft: Path, kind: str) -> dict[str, Any]:
             continue
         name = f"{tensor.name}_{kind}"
         code = TensorProto.FLOAT16 if kind == "float16" else TensorProto.BFLOAT16
-        bits = _float16(values, tensor.name) if kind == "float16" else _bfloat16(values)
+        bits = float16_weights(values, tensor.name) if kind == "float16" else _bfloat16(values)
         stored = TensorProto(name=name, data_type=code, dims=values.shape, raw_data=bits.tobytes())
         graph.initializer.remove(tensor)
         graph.initializer.append(stored)
@@ -54,7 +54,16 @@ def store_half(plain: Path, draft: Path, kind: str) -> dict[str, Any]:
     return {"stored": kind, "computed": "float32"}
 
 
-def _float16(values: Any, name: str) -> Any:
+def float16_weights(values: Any, name: str) -> Any:
+    """Returns weights rounded to float16.
+
+    Args:
+        values: float32 [...].
+        name: Name of the weights, for the error.
+
+    Raises:
+        Unmeasurable: A weight is too large for float16.
+    """
     import numpy as np
 
     finite = values[np.isfinite(values)]  # a mask's -inf is -inf in float16, too

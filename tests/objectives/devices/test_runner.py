@@ -44,7 +44,7 @@ def test_runner_is_python_3_8_of_the_standard_library_numpy_and_runtimes() -> No
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             names.add((node.module or "").partition(".")[0])
-    allowed = {"numpy", "onnxruntime", "openvino", "ncnn", "torch", "executorch"}
+    allowed = {"numpy", "onnxruntime", "openvino", "ncnn", "MNN", "torch", "executorch"}
     assert names - set(sys.stdlib_module_names) <= allowed
 
 
