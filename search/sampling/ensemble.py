@@ -12,13 +12,15 @@ their order. So most proposals take no fit, and a resumed run has the same kerne
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from paretune.search.sampling.features import filled
 from paretune.search.sampling.kernel_fit import Kernel, fit_kernel
-from paretune.search.sampling.random_forest import RandomForest
+from paretune.search.sampling.random_forest import ForestPosterior, RandomForest
+from paretune.search.sampling.seed_noise import leaf_size, scaled_variance, with_noise
 from paretune.search.sampling.target_scale import TargetScale
 from paretune.search.study.sampler_options import ThompsonParams
 
@@ -41,6 +43,49 @@ class _Fit:
 
     kernel: Kernel
     weight: float
+
+
+@dataclass(frozen=True)
+class _Process:
+    """Normal distributions of one objective [N] by the process.
+
+    Attributes:
+        weight: Weight of the process, above 0; the forest has the rest.
+        scale: Scale of the mean and the deviation.
+        mean: Means [N].
+        deviation: Standard deviations [N].
+    """
+
+    weight: float
+    scale: TargetScale
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+@dataclass(frozen=True)
+class EnsemblePosterior:
+    """Distributions of losses [N, K] by both models.
+
+    Attributes:
+        processes: Those of the process for each objective; None where the forest predicts alone.
+        forest: Those of the forest; None if the process predicts every objective alone.
+    """
+
+    processes: Sequence[_Process | None]
+    forest: ForestPosterior | None
+
+    def losses(self, normal: np.ndarray) -> np.ndarray:
+        """Returns the losses [N, K] at standard normal numbers [N, K], which both models share."""
+        losses = np.zeros(normal.shape) if self.forest is None else self.forest.losses(normal)
+        for k, process in enumerate(self.processes):
+            if process is None:
+                continue
+            targets = process.mean + process.deviation * normal[:, k]
+            if process.weight < 1:
+                of_forest = process.scale.of(losses[:, k])
+                targets = process.weight * targets + (1 - process.weight) * of_forest
+            losses[:, k] = process.scale.inverse(targets)
+        return losses
 
 
 class Ensemble:
@@ -66,7 +111,7 @@ class Ensemble:
         is_ordered: bool = True,
     ) -> None:
         self._options, self._forest, self._groups = options, forest, groups
-        self._noise = options.noise if options.acquisition == "thompson" else 0.0
+        self._noise = 0.0 if options.acquisition == "mean" else options.noise
         both = options.surrogate == "ensemble" and is_ordered
         self._is_forest = not both and options.surrogate != "gaussian_process"
         self._fits: dict[bytes, _Fit] = {}
@@ -78,6 +123,7 @@ class Ensemble:
         signs: np.ndarray,
         at: np.ndarray,
         random: np.random.Generator,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """Returns a draw of losses [N, K].
 
@@ -87,36 +133,67 @@ class Ensemble:
             signs: [K], -1 for a quantity that is maximized.
             at: Features [N, width] for which losses are drawn.
             random: Random numbers for the draw.
+            noise: Variances [K] between seeds; None if they are not known.
         """
         if self._is_forest:
-            return self._forest.draw(rows, losses, at, random)
-        all_rows, all_at = filled(rows), filled(at)
-        fits = [self._fit(all_rows, rows, losses[:, k], signs[k]) for k in range(len(signs))]
-        drawn = np.zeros((len(at), len(signs)))
-        normal = random.standard_normal(drawn.shape)  # of both, so that their errors do not cancel
-        if any(fit.weight < 1 for fit in fits):
-            drawn = self._forest.draw(rows, losses, at, random, normal)
-        for k, fit in enumerate(fits):
-            if fit.weight == 0:
-                continue
-            scale = TargetScale(losses[:, k], float(signs[k]))
-            mean, deviation = predict(fit.kernel, all_rows, scale.targets, all_at, random)
-            targets = mean + self._noise * deviation * normal[:, k]
-            if fit.weight < 1:
-                targets = fit.weight * targets + (1 - fit.weight) * scale.of(drawn[:, k])
-            drawn[:, k] = scale.inverse(targets)
-        return drawn
+            leaf = 1 if noise is None else leaf_size(noise, losses)
+            return self._forest.draw(rows, losses, at, random, leaf=leaf)
+        # The same numbers for both models, so that their errors do not cancel.
+        normal = random.standard_normal((len(at), len(signs)))
+        return self.posterior(rows, losses, signs, at, random, noise).losses(normal)
 
-    def _fit(self, all_rows: np.ndarray, rows: np.ndarray, losses: np.ndarray, sign: float) -> _Fit:
+    def posterior(
+        self,
+        rows: np.ndarray,
+        losses: np.ndarray,
+        signs: np.ndarray,
+        at: np.ndarray,
+        random: np.random.Generator,
+        noise: np.ndarray | None = None,
+    ) -> EnsemblePosterior | ForestPosterior:
+        """Returns the distribution of losses; the arguments are those of `draw`."""
+        leaf = 1 if noise is None else leaf_size(noise, losses)
+        if self._is_forest:
+            return self._forest.posterior(rows, losses, at, random, leaf)
+        all_rows, all_at = filled(rows), filled(at)
+        variances = np.zeros(len(signs)) if noise is None else noise
+        fits = [
+            self._fit(all_rows, rows, losses[:, k], signs[k], float(variances[k]))
+            for k in range(len(signs))
+        ]
+        forest = None
+        if any(fit.weight < 1 for fit in fits):
+            forest = self._forest.posterior(rows, losses, at, random, leaf)
+        processes: list[_Process | None] = []
+        for k, fit in enumerate(fits):
+            process = None
+            if fit.weight > 0:
+                scale = TargetScale(losses[:, k], float(signs[k]))
+                mean, deviation = predict(fit.kernel, all_rows, scale.targets, all_at, random)
+                process = _Process(fit.weight, scale, mean, self._noise * deviation)
+            processes.append(process)
+        return EnsemblePosterior(processes, forest)
+
+    def _fit(
+        self,
+        all_rows: np.ndarray,
+        rows: np.ndarray,
+        losses: np.ndarray,
+        sign: float,
+        variance: float,
+    ) -> _Fit:
         """Returns kernel and weight of an objective: those of the first trials, as GROWTH says."""
         count = _fitted(len(rows))
         rows, all_rows, losses = rows[:count], all_rows[:count], losses[:count]
-        key = rows.tobytes() + losses.tobytes()
+        key = rows.tobytes() + losses.tobytes() + repr(variance).encode()
         if key not in self._fits:
             if len(self._fits) >= 32:
                 self._fits.clear()
-            targets = TargetScale(losses, sign).targets
-            kernel = fit_kernel(all_rows, targets, self._groups)
+            scale = TargetScale(losses, sign)
+            kernel = fit_kernel(all_rows, scale.targets, self._groups)
+            if variance > 0:
+                noise = scaled_variance(variance, losses, scale)
+                kernel = with_noise(kernel, all_rows, scale.targets, noise)
             self._fits[key] = _Fit(kernel, self._weight(kernel, all_rows, rows, losses, sign))
         return self._fits[key]
 

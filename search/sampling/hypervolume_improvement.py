@@ -5,6 +5,9 @@ A network may have several points, one for each number format; it adds what they
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
+
 import numpy as np
 
 from paretune.search.front.pareto import hypervolume
@@ -64,10 +67,10 @@ class HypervolumeImprovement:
         joint = hypervolume(np.vstack([inside, points]), reference)
         return joint - hypervolume(inside, reference)
 
-    def best_point(self, network: int) -> int:
-        """Returns the index of the network's point that alone adds most."""
+    def best_of(self, network: int, points: np.ndarray) -> int:
+        """Returns the index of the network's point that has most of some values [V]."""
         indices = np.flatnonzero(self._owners == network)
-        return int(indices[self.points[indices].argmax()])
+        return int(indices[points[indices].argmax()])
 
     @property
     def distances(self) -> np.ndarray:
@@ -86,6 +89,37 @@ class HypervolumeImprovement:
             dominated = (self._front[None] <= self._losses[:, None]).all(axis=2)
             boxes[np.asarray(dominated).any(axis=1)] = 0.0
         return boxes
+
+
+class ExpectedImprovement:
+    """The mean of the hypervolume that each network adds, over draws of the losses.
+
+    Args:
+        draws: What the networks add in each draw.
+
+    Attributes:
+        points: Upper bounds [V] of what each point alone adds; exact for two objectives.
+        bounds: Upper bounds [N] of what each network adds.
+    """
+
+    def __init__(self, draws: Sequence[HypervolumeImprovement]) -> None:
+        self._draws = draws
+        self.points: np.ndarray = np.mean([draw.points for draw in draws], axis=0)
+        self.bounds: np.ndarray = np.mean([draw.bounds for draw in draws], axis=0)
+
+    def of(self, network: int) -> float:
+        """Returns what a network adds, by its index."""
+        return statistics.fmean(draw.of(network) for draw in self._draws)
+
+    def best_point(self, network: int) -> int:
+        """Returns the index of the network's point that alone adds most."""
+        return self._draws[0].best_of(network, self.points)
+
+    @property
+    def distances(self) -> np.ndarray:
+        """Distance [V] of each point from adding anything, in ranges of the losses."""
+        distances: np.ndarray = np.mean([draw.distances for draw in self._draws], axis=0)
+        return distances
 
 
 def _added_areas(losses: np.ndarray, front: np.ndarray, reference: np.ndarray) -> np.ndarray:

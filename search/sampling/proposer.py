@@ -39,6 +39,7 @@ from paretune.search.sampling.memory import MEMORY, trials_to_keep
 from paretune.search.sampling.pool import CheapObjectives
 from paretune.search.sampling.prior import STARTUP, Prior
 from paretune.search.sampling.samplers import SAMPLERS, grid, make_sampler
+from paretune.search.sampling.seed_noise import SeedNoise
 from paretune.search.sampling.subnet_estimates import SubnetEstimates
 from paretune.search.sampling.thompson import ThompsonSampler
 from paretune.search.sampling.training_prices import TrainingCost
@@ -177,6 +178,22 @@ class Proposer:
         """Sets the baseline's values, to which constraints may refer."""
         self._baseline = baseline
         self._thompson.set_baseline(baseline)
+
+    def learn_seeds(
+        self,
+        noise: SeedNoise | None,
+        means: Sequence[tuple[Mapping[str, Any], Sequence[float], int]],
+    ) -> None:
+        """Lets Paretune's own samplers learn from plans that were trained more than once.
+
+        Args:
+            noise: The variance between seeds; None if it is not known.
+            means: Parameters, mean of each objective and number of trainings of such trials.
+        """
+        self._thompson.noise = noise
+        for params, values, trainings in means:
+            known = {k: v for k, v in params.items() if k in self._distributions}
+            self._thompson.history.trained_again(self._active(known), values, trainings)
 
     def ask(self, number: int, attempt: int = 0) -> Proposal:
         """Returns the proposal for this trial number.

@@ -8,6 +8,8 @@ conditional spaces and steps as they are (Hutter 2011, SMAC). They are fitted to
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from paretune.search.sampling.rank_transform import RankTransform
@@ -18,6 +20,26 @@ BOOTSTRAP = 400
 
 VALIDATION_TREES = 16
 """Trees that predict trials outside of their bootstraps: each trial is outside of about six."""
+
+
+@dataclass(frozen=True)
+class ForestPosterior:
+    """A normal distribution of each loss, on the scale that the trees are fitted to.
+
+    Attributes:
+        mean: Means [N, K].
+        error: Standard deviations [N, K].
+        transform: Brings losses to that scale; None if the trees are fitted to the losses.
+    """
+
+    mean: np.ndarray
+    error: np.ndarray
+    transform: RankTransform | None
+
+    def losses(self, normal: np.ndarray) -> np.ndarray:
+        """Returns the losses [N, K] at standard normal numbers [N, K]."""
+        targets: np.ndarray = self.mean + self.error * normal
+        return targets if self.transform is None else self.transform.inverse(targets)
 
 
 class RandomForest:
@@ -37,6 +59,7 @@ class RandomForest:
         at: np.ndarray,
         random: np.random.Generator,
         normal: np.ndarray | None = None,
+        leaf: int = 1,
     ) -> np.ndarray:
         """Returns a draw of losses [N, K].
 
@@ -46,32 +69,32 @@ class RandomForest:
             at: Features [N, width] for which losses are drawn.
             random: Random numbers for the bootstraps, the trees and the draw.
             normal: Standard normal numbers [N, K] for the draw, in place of those of `random`.
+            leaf: Fewest trials in a leaf: more for noisy results.
         """
-        if not self._options.rank_transform:
-            return self._draw(rows, losses, at, random, normal)
-        transform = RankTransform(losses)
-        return transform.inverse(self._draw(rows, transform.ranks, at, random, normal))
+        posterior = self.posterior(rows, losses, at, random, leaf)
+        if normal is None:
+            normal = np.zeros(posterior.mean.shape)
+            if self._options.acquisition != "mean":
+                normal = random.standard_normal(posterior.mean.shape)
+        return posterior.losses(normal)
 
-    def _draw(
+    def posterior(
         self,
         rows: np.ndarray,
         losses: np.ndarray,
         at: np.ndarray,
         random: np.random.Generator,
-        normal: np.ndarray | None,
-    ) -> np.ndarray:
-        """Returns a draw as `draw` does, without the rank transform."""
-        thompson = self._options.acquisition == "thompson"
-        trees = self._options.trees * (1 if thompson else 10)
-        predictions = np.array([_tree(rows, losses, at, random) for _ in range(trees)])
-        mean: np.ndarray = predictions.mean(axis=0)
-        if not thompson:
-            return mean
-        if normal is None:
-            normal = random.standard_normal(mean.shape)
-        error = predictions.std(axis=0) / np.sqrt(trees)
-        drawn: np.ndarray = mean + self._options.noise * error * normal
-        return drawn
+        leaf: int = 1,
+    ) -> ForestPosterior:
+        """Returns the distribution of losses; the arguments are those of `draw`."""
+        is_mean = self._options.acquisition == "mean"
+        transform = RankTransform(losses) if self._options.rank_transform else None
+        targets = losses if transform is None else transform.ranks
+        trees = self._options.trees * (10 if is_mean else 1)
+        predictions = np.array([_tree(rows, targets, at, random, leaf) for _ in range(trees)])
+        noise = 0.0 if is_mean else self._options.noise
+        error = noise * predictions.std(axis=0) / np.sqrt(trees)
+        return ForestPosterior(predictions.mean(axis=0), error, transform)
 
     def out_of_bag(self, rows: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predicts each trial by the trees whose bootstrap it is not in, from a fixed seed.
@@ -115,11 +138,15 @@ class RandomForest:
 
 
 def _tree(
-    rows: np.ndarray, losses: np.ndarray, at: np.ndarray, random: np.random.Generator
+    rows: np.ndarray,
+    losses: np.ndarray,
+    at: np.ndarray,
+    random: np.random.Generator,
+    leaf: int = 1,
 ) -> np.ndarray:
     """Returns the predictions [N, K] of a tree that is fitted to a bootstrap of the trials."""
     sample = random.integers(len(rows), size=min(len(rows), BOOTSTRAP))
-    return _fit(rows, losses, sample, at, random)
+    return _fit(rows, losses, sample, at, random, leaf)
 
 
 def _fit(
@@ -128,13 +155,16 @@ def _fit(
     sample: np.ndarray,
     at: np.ndarray,
     random: np.random.Generator,
+    leaf: int = 1,
 ) -> np.ndarray:
     """Returns the predictions [N, K] of a tree that is fitted to a sample of the trials."""
     import sklearn  # a second to import, for this surrogate only
     from sklearn.tree import DecisionTreeRegressor
 
     with sklearn.config_context(skip_parameter_validation=True):
-        tree = DecisionTreeRegressor(random_state=int(random.integers(2**31)))
+        tree = DecisionTreeRegressor(
+            random_state=int(random.integers(2**31)), min_samples_leaf=leaf
+        )
         tree.fit(rows[sample], np.ascontiguousarray(losses[sample]), check_input=False)
         predictions = tree.predict(at, check_input=False)
     return np.asarray(predictions).reshape(len(at), -1)

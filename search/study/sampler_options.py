@@ -64,10 +64,11 @@ class ThompsonParams(Params):
         description="model that is fitted to the results of the trials; ensemble: both, each "
         "weighted by how well it predicts trials that it was not fitted to",
     )
-    acquisition: Literal["thompson", "mean"] = Field(
-        "thompson",
-        description="thompson: explore by random draws from the surrogate; mean: use its mean (of "
-        "ten times as many trees)",
+    acquisition: Literal["expected", "thompson", "mean"] | None = Field(
+        None,
+        description="expected: the hypervolume improvement that the surrogate expects; thompson: "
+        "that in a random draw from the surrogate; mean: that at its mean (of ten times as many "
+        "trees); null: thompson for networks whose training has a known price, else expected",
     )
 
 

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from paretune.search.front.pareto import hypervolume, non_dominated
-from paretune.search.sampling.hypervolume_improvement import HypervolumeImprovement
+from paretune.search.sampling.hypervolume_improvement import (
+    ExpectedImprovement,
+    HypervolumeImprovement,
+)
 
 NOTHING = np.empty((0, 0))
 
@@ -47,7 +50,7 @@ def test_excluded_point_adds_nothing_and_is_not_the_best() -> None:
     assert improvement.of(0) == pytest.approx(
         added(all_losses, losses[1:2], np.array([0.93, 0.93]))
     )
-    assert improvement.best_point(0) == 1
+    assert ExpectedImprovement([improvement]).best_point(0) == 1
     assert improvement.of(1) == improvement.bounds[1] == 0
 
 
@@ -58,3 +61,22 @@ def test_distance_is_that_to_the_nearest_point_of_the_front() -> None:
         front, front, losses, np.arange(3), np.zeros(3, dtype=bool)
     )
     assert improvement.distances == pytest.approx([0.25, 0.0, 0.5])
+
+
+def test_expected_improvement_is_the_mean_over_draws() -> None:
+    random = np.random.default_rng(1)
+    all_losses = random.random((12, 3))
+    front, owners = all_losses[non_dominated(all_losses)], np.repeat(np.arange(6), 2)
+    draws = 0.6 * random.random((4, 12, 3))
+    improvements = [
+        HypervolumeImprovement(front, all_losses, losses, owners, np.zeros(12, dtype=bool))
+        for losses in draws
+    ]
+    expected = ExpectedImprovement(improvements)
+    assert [expected.of(index) for index in range(6)] == pytest.approx(
+        np.mean([[each.of(index) for index in range(6)] for each in improvements], axis=0)
+    )
+    assert all(expected.bounds[index] >= expected.of(index) for index in range(6))
+    assert expected.distances == pytest.approx(
+        np.mean([each.distances for each in improvements], axis=0)
+    )
