@@ -7,7 +7,7 @@ near it are trained N - 1 times more with other seeds (`running.seed_repeats`). 
 are means over all N trainings, and these means decide which trials are on the front:
 
 - A member that another trial now dominates, that breaks a constraint by its mean, or of which a
-  further training failed, is not confirmed and leaves the front.
+  further training gave no usable network, is not confirmed and leaves the front.
 - A trial near the front, whose first training was unlucky, comes in by its mean.
 - A trial that was not trained again stays outside: a lucky first training must not win.
 
@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paretune.objectives.base import Measurement
+from paretune.search.front.noisy_points import Z95
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.study.seed_results import FIRST, SeedResult
 
@@ -92,6 +93,7 @@ class SeedOutcome:
         not_confirmed: Member of the search's front that left it -> why.
         came_in: Trials that came in.
         fixed: Members that train nothing of their own, so that a seed changes nothing.
+        failed: Trial -> the error of a further training; the next run trains it again.
         luck: Objective -> how much better the first training of the search's front is than its
             further ones, in the mean over its members; negative if it is worse.
     """
@@ -103,6 +105,7 @@ class SeedOutcome:
     not_confirmed: Mapping[int, str]
     came_in: tuple[int, ...]
     fixed: tuple[int, ...]
+    failed: Mapping[int, str]
     luck: Mapping[str, float]
 
 
@@ -195,6 +198,29 @@ def with_own_networks(record: StudyRecord) -> StudyRecord:
     return replace(record, trials=tuple(map(without_seed_means, record.trials)))
 
 
+def with_seed_noise(record: StudyRecord, deviations: Mapping[str, float]) -> StudyRecord:
+    """Returns the record; the intervals of single trainings hold the noise between seeds, too.
+
+    Args:
+        record: The study, by the measurements of the search.
+        deviations: Objective -> standard deviation between seeds; of others it is 0.
+    """
+
+    def widened(measured: Measurement) -> Measurement:
+        deviation = deviations.get(measured.name, 0.0)
+        if not deviation:
+            return measured
+        low = measured.value - math.hypot(measured.value - measured.low, Z95 * deviation)
+        high = measured.value + math.hypot(measured.high - measured.value, Z95 * deviation)
+        return replace(measured, low=low, high=high, per_example=None)
+
+    trials = (
+        replace(t, measurements={name: widened(m) for name, m in t.measurements.items()})
+        for t in record.trials
+    )
+    return replace(record, trials=tuple(trials))
+
+
 def _with_means(
     trial: TrialRecord,
     most: int,
@@ -227,9 +253,14 @@ def _means(
     means = {}
     for name, measured in own.items():
         repeated = [other[name] for other in others if name in other]
-        if repeated:
+        if repeated and not _is_fixed([measured, *repeated]):
             means[name] = seed_mean(measured, repeated)
     return means
+
+
+def _is_fixed(every: Sequence[Measurement]) -> bool:
+    """Returns whether a quantity is exact, and the same for all seeds."""
+    return len({end for m in every for end in (m.low, m.value, m.high)}) == 1
 
 
 def _violations(
@@ -254,15 +285,18 @@ def _violations(
 
 
 def used(trial: TrialRecord, most: int) -> tuple[SeedResult, ...]:
-    """Returns the further trainings of a trial that a study with `repeats: most` uses."""
-    return tuple(result for result in trial.seeds if result.repeat < most)
+    """Returns the further trainings of a trial that a study with `repeats: most` uses.
+
+    One in which a stage raised an error says nothing of the network: it is trained again.
+    """
+    return tuple(r for r in trial.seeds if r.repeat < most and r.state != "failed")
 
 
 def decided_trials(record: StudyRecord) -> frozenset[int] | None:
     """Returns the trials among which the means decide the front.
 
-    These are the baseline, which is one definite network, and the trials that were trained again
-    without a failure, or train nothing of their own.
+    These are the baseline, which is one definite network, and the trials whose further trainings
+    all gave a network, or that train nothing of their own.
 
     Returns:
         None if the study asks for no repeats, or a member of the front was not trained again yet.
@@ -274,12 +308,12 @@ def decided_trials(record: StudyRecord) -> frozenset[int] | None:
     members = search_members(record) - {0}
     if not members or not all(seeds.get(number) for number in members):
         return None
-    kept = {number for number, results in seeds.items() if results and not _failure(results)}
+    kept = {number for number, results in seeds.items() if results and not _infeasible(results)}
     return frozenset(kept | {0})
 
 
-def _failure(results: Sequence[SeedResult]) -> SeedResult | None:
-    return next((r for r in results if r.state in ("infeasible", "failed")), None)
+def _infeasible(results: Sequence[SeedResult]) -> SeedResult | None:
+    return next((result for result in results if result.state == "infeasible"), None)
 
 
 def search_members(record: StudyRecord) -> frozenset[int]:
@@ -310,17 +344,21 @@ def seed_outcome(record: StudyRecord) -> SeedOutcome | None:
         not_confirmed={n: _why_left(trials[n], seeds.get(n, ())) for n in left if n in trials},
         came_in=tuple(sorted(record.members - {0, *before})) if decided else (),
         fixed=tuple(n for n in before if any(r.state == "fixed" for r in seeds.get(n, ()))),
+        failed={
+            number: _reason_text(result)
+            for number, trial in trials.items()
+            for result in trial.seeds
+            if result.state == "failed" and result.repeat < most
+        },
         luck=_luck([trials[n] for n in before if n in trials], record),
     )
 
 
 def _why_left(trial: TrialRecord, results: Sequence[SeedResult]) -> str:
     """Returns why a member of the search's front left it."""
-    failure = _failure(results)
+    failure = _infeasible(results)
     if failure is not None:
-        reason = failure.reason or {}
-        text = (str(reason.get("text", "")).splitlines() or [""])[0]
-        return f"seed {failure.repeat + 1} {failure.state} in {reason.get('stage', '?')}: {text}"
+        return _reason_text(failure)
     broken = [text for text, violation in trial.violations.items() if violation > 0]
     if broken:
         return f"breaks {'; '.join(broken)} in the mean"
@@ -329,11 +367,18 @@ def _why_left(trial: TrialRecord, results: Sequence[SeedResult]) -> str:
     return "dominated by its mean"
 
 
+def _reason_text(result: SeedResult) -> str:
+    """Returns `seed 2 failed in finetune: out of memory`."""
+    reason = result.reason or {}
+    text = (str(reason.get("text", "")).splitlines() or [""])[0]
+    return f"seed {result.repeat + 1} {result.state} in {reason.get('stage', '?')}: {text}"
+
+
 def _luck(members: Sequence[TrialRecord], record: StudyRecord) -> dict[str, float]:
     luck = {}
     for axis in record.axes:
         spreads = [s for t in members if (s := seed_spread(t.measurements.get(axis.name)))]
-        if spreads:
+        if any(spread.deviation for spread in spreads):
             sign = 1 if axis.better == "higher" else -1
             gaps = [s.values[0] - statistics.fmean(s.values[1:]) for s in spreads]
             luck[axis.name] = sign * statistics.fmean(gaps)

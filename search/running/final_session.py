@@ -25,7 +25,7 @@ from paretune.search.front.final_front import (
 from paretune.search.front.growth import FrontTracker
 from paretune.search.interruption import stop_if_interrupted
 from paretune.search.measuring.gauge import WrongMeasurement
-from paretune.search.running.seed_repeats import SeedRepeats, trials_to_repeat
+from paretune.search.running.seed_repeats import SeedRepeats
 from paretune.search.study.records import StudyRecord, TrialRecord
 from paretune.search.trial.events import Notice, Reporter
 
@@ -71,7 +71,7 @@ def measure_final(
         )
     numbers = trials_to_remeasure(record, chances)
     if study.spec.repeats > 1:
-        SeedRepeats(study, report, left, trains).run(trials_to_repeat(record, chances))
+        SeedRepeats(study, report, left, trains).run(record)
     seconds = session_seconds(study.spec.final_seconds, record)
     if not seconds or not study.timed or not record.members or _up_to_date(record):
         return

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from paretune.search.database.leases import Leases
-from paretune.search.front.final_front import NEAR_FRONT
+from paretune.search.front.final_front import NEAR_FRONT, front_chances
+from paretune.search.front.seed_means import with_seed_noise
 from paretune.search.interruption import stop_if_interrupted
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import StudyRecord, TrialRecord
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from paretune.search.trial.open_study import OpenStudy
 
 MOST_NEAR = 4
-"""Most trials near the front that are trained again; half as many as the front has, at least 1."""
+"""Most trials near the front that are trained again."""
 
 PATIENCE = 0.5
 """Seconds between two looks at the trainings of other workers."""
@@ -64,41 +65,69 @@ class SeedRepeats:
         self._most = study.spec.repeats
         self._setting = study.repeat_setting() if self._most > 1 else ""
         self._leases = Leases(study.engine)
+        self._tried: set[tuple[int, int]] = set()  # one that failed is not tried twice in a run
 
-    def run(self, trials: Sequence[TrialRecord]) -> None:
-        """Trains trials again, as far as that is not done and time is left.
+    def run(self, record: StudyRecord) -> None:
+        """Trains the front and trials near it again, as far as that is not done and time is left.
+
+        The front comes first. Its first new seed shows how large the noise is, and so which trials
+        are near the front.
 
         Args:
-            trials: The trials, the most important first.
+            record: The study, by the measurements of the search.
         """
         self._study.repeats.keep_only(self._setting)
-        jobs = self._jobs(trials)
-        self._study.store.add_info(repeats={"trainings": len(jobs.all)})
+        members = [t for t in record.front if t.number and t.feasible]
+        if not self._finished(self._jobs(members, 2)):
+            return
+        near = near_trials(record, self._noise(members))
+        self._finished(self._jobs([*members, *near], self._most))
+
+    def _finished(self, jobs: _Jobs) -> bool:
+        """Runs the trainings that are missing; returns False if some must wait."""
+        total = len(jobs.trials) * (self._most - 1)
+        self._study.store.add_info(repeats={"trainings": total})
         missing = jobs.missing(self.all_results())
-        if not missing:
-            return
-        if not self._trains:
+        if missing and not self._trains:
             self._report(Notice(_untrained(len(missing), len(jobs.all))))
-            return
-        networks = count_text(len(jobs.trials), "network")
-        self._report(
-            Notice(
-                f"the front and trials near it, {networks}, are trained again with "
-                f"{count_text(self._most - 1, 'other seed')}"
-            )
-        )
+            return False
+        if missing:
+            networks, seeds = count_text(len(jobs.trials), "network"), jobs.most - 1
+            text = f"the front and trials near it are trained again: {networks}"
+            self._report(Notice(f"{text}, {count_text(seeds, 'other seed')}"))
         while missing := jobs.missing(self.all_results()):
             if not self._has_time():
                 self._report(Notice(_out_of_time(len(missing), len(jobs.all))))
-                return
+                return False
             if not any(self._ran(jobs, *job) for job in missing):
                 self._study.control.between_stages()
                 stop_if_interrupted()
                 time.sleep(PATIENCE)  # other workers run them; one of them may die
+        return True
+
+    def _noise(self, members: Sequence[TrialRecord]) -> dict[str, float]:
+        """Returns objective -> standard deviation between seeds, by the first two of each member.
+
+        Later seeds would change which trials are near the front, and so what a second run trains.
+        """
+        results = self.all_results()
+        gaps: dict[str, list[float]] = {}
+        for trial in members:
+            for result in results.get(trial.number, ()):
+                if result.repeat != 1 or result.state != "complete":
+                    continue
+                for name in trial.values:
+                    if name in result.validation:
+                        gap = result.validation[name].value - trial.values[name]
+                        gaps.setdefault(name, []).append(gap)
+        return {
+            name: math.sqrt(sum(gap**2 for gap in every) / (2 * len(every)))
+            for name, every in gaps.items()
+        }
 
     def repeat(self, trial: TrialRecord) -> bool:
         """Trains a trial once more, in the middle of a search; returns whether it did."""
-        jobs = self._jobs([trial])
+        jobs = self._jobs([trial], self._most)
         missing = jobs.missing(self.all_results())
         return bool(missing) and self._ran(jobs, *missing[0])
 
@@ -110,14 +139,18 @@ class SeedRepeats:
         """Returns whether a training with another seed gives another network."""
         return self._study.is_repeatable(Plan.from_json(trial.plan))
 
-    def _jobs(self, trials: Sequence[TrialRecord]) -> _Jobs:
+    def _jobs(self, trials: Sequence[TrialRecord], most: int) -> _Jobs:
+        return _Jobs(self._repeatable(trials), most, self._tried)
+
+    def _repeatable(self, trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Returns the trials that another seed changes; notes that the others stay as they are."""
         repeatable, results = [], self.all_results()
         for trial in trials:
             if self.is_repeatable(trial):
                 repeatable.append(trial)
             elif not results.get(trial.number):
                 self._put(trial.number, SeedResult(FIRST, "fixed"))
-        return _Jobs(repeatable, self._most)
+        return repeatable
 
     def _ran(self, jobs: _Jobs, repeat: int, number: int) -> bool:
         """Runs a training; returns False if another worker runs it, or no time is left."""
@@ -135,10 +168,12 @@ class SeedRepeats:
             self._report(TrialStarted(number, trial.params, stages))
             result = self._study.repeat(trial, repeat, report)
             self._put(number, result)
-            jobs.tried.add((repeat, number))
-            done = len(jobs.all) - len(jobs.missing(self.all_results()))
-            first = {name: trial.measurements[name].value for name in result.validation}
-            self._report(RepeatEnded(number, result, first, done, len(jobs.all)))
+            self._tried.add((repeat, number))
+            whole = self._jobs(jobs.chosen, self._most)
+            done = len(whole.all) - len(whole.missing(self.all_results()))
+            own = trial.measurements
+            first = {name: own[name].value for name in result.validation if name in own}
+            self._report(RepeatEnded(number, result, first, done, len(whole.all)))
             return True
         finally:
             self._leases.release(lease)
@@ -157,12 +192,12 @@ class _Jobs:
     Attributes:
         chosen: The trials.
         most: Number of trainings of each, with the first one.
-        tried: Trainings of this run; one that failed is not tried twice in a run.
+        tried: Trainings of this run.
     """
 
     chosen: Sequence[TrialRecord]
     most: int
-    tried: set[tuple[int, int]] = field(default_factory=set)
+    tried: Collection[tuple[int, int]]
 
     @property
     def trials(self) -> Mapping[int, TrialRecord]:
@@ -204,22 +239,24 @@ class _Renamed:
         self._report(event)
 
 
-def trials_to_repeat(record: StudyRecord, chances: Mapping[int, float]) -> list[TrialRecord]:
-    """Returns the trials to train again: the front, and the likeliest trials near it.
+def near_trials(record: StudyRecord, deviations: Mapping[str, float]) -> list[TrialRecord]:
+    """Returns the likeliest trials near the front, half as many as the front has; 4 at most.
 
-    A first training that was unlucky keeps a good trial off the front, so trials near it have a
-    chance as well; their number is bounded, as each is as expensive as a member.
+    A first training that was unlucky keeps a good trial off the front, so some get a chance. Each
+    is as expensive as a member.
 
     Args:
         record: The study, by the measurements of the search.
-        chances: From `front_chances`.
+        deviations: Objective -> standard deviation between seeds.
     """
+    noisy = with_seed_noise(record, deviations)
+    chances = front_chances(replace(noisy, chances=None))
     trials = {trial.number: trial for trial in record.trials if trial.feasible}
-    members = sorted(record.members - {0})
+    members = record.members - {0}
     near = [n for n, p in chances.items() if p >= NEAR_FRONT and n not in record.members and n]
     near.sort(key=lambda number: -chances[number])
     most = min(MOST_NEAR, max(1, len(members) // 2))
-    return [trials[number] for number in (*members, *near[:most]) if number in trials]
+    return [trials[number] for number in near[:most] if number in trials]
 
 
 def _plan(trial: TrialRecord) -> Plan:

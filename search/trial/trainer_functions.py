@@ -85,12 +85,18 @@ def refuse_without_seed(name: str, function: Callable[..., Any]) -> None:
         source = inspect.getsource(module) if module is not None else ""
     except (OSError, TypeError):
         return  # without its source, only a call shows it
-    if source and not any(map(_reads_seed, ast.walk(ast.parse(source)))):
+    if source and not _reads_seed(ast.parse(source)):
         raise UserError(NO_SEED.format(name=name))
 
 
-def _reads_seed(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == SEED
+def _reads_seed(code: ast.AST) -> bool:
+    """Returns whether code reads an attribute `seed`; a call such as random.seed(0) is none."""
+    nodes = list(ast.walk(code))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == SEED and id(node) not in called
+        for node in nodes
+    )
 
 
 def trainer_results(spec: StudySpec) -> TrainerResults:

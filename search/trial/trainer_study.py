@@ -18,7 +18,7 @@ from paretune.search.study.spec import TrainerSpec, digest
 from paretune.search.study.stage import Stage
 from paretune.search.trial.events import Reporter, StageDone, StageStarted, StepDone
 from paretune.search.trial.open_study import OpenStudy
-from paretune.search.trial.trainer import Report, Step, Stop, WrongAnswer
+from paretune.search.trial.trainer import Report, Step, Stop
 from paretune.search.trial.trainer_functions import (
     CHEAP,
     EVALUATE,
@@ -104,8 +104,7 @@ class TrainerStudy(OpenStudy):
                 cheap = self.cheap_measurements(plan)
                 answer = self._evaluate(_copied(plan), hook, **arguments)
                 measured = self._results.all(answer, cheap, self._trainer.evaluate)
-                if not arguments and not hook.seed_read:
-                    raise WrongAnswer(NO_SEED.format(name=self._trainer.evaluate))
+                self._refuse_unread_seed(hook)
         except StageError as error:
             state = "infeasible" if error.infeasible else "failed"
             spent = time.monotonic() - begun - watch.held
@@ -153,6 +152,15 @@ class TrainerStudy(OpenStudy):
             result = self._ended(error, hook, measured, broken)
         return result.with_seconds(watch.seconds, time.monotonic() - begun - watch.held)
 
+    def _refuse_unread_seed(self, hook: Report) -> None:
+        """Refuses a study with repeats whose trainer has not read a seed.
+
+        Raises:
+            UserError: It has not; each training would be the same.
+        """
+        if self.spec.repeats > 1 and not hook.seed_read and not takes_seed(self._evaluate):
+            raise UserError(NO_SEED.format(name=self._trainer.evaluate))
+
     def _watch(self, number: int, report: Reporter) -> Watch:
         return Watch(
             started=lambda kind: report(StageStarted(number, kind)),
@@ -188,6 +196,7 @@ class TrainerStudy(OpenStudy):
             answer = self._evaluate(_copied(plan), hook, **self._required_seed)
         finally:
             hook.flush()
+        self._refuse_unread_seed(hook)
         return self._results.all(answer, measured, self._trainer.evaluate)
 
     def _complete(

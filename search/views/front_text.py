@@ -312,7 +312,7 @@ def _measured_notes(info: FrontInfo) -> list[str]:
     notes = []
     for axis in info.axes:
         first = info.rows[0].validation.get(axis.name)
-        if axis.is_score and first is not None and first.low < first.high:
+        if axis.is_score and first is not None and first.low < first.high and first.count > 1:
             test = info.rows[0].test.get(axis.name)
             notes.append(f"{axis.name}: {_counts(first, test)}.")
     if info.final is not None:

@@ -15,18 +15,19 @@ from paretune.search.views.words import count_text, list_text
 
 def seed_notes(outcome: SeedOutcome, axes: Sequence[Axis]) -> list[str]:
     """Returns notes for the front's table: what is shown, what left, and how lucky it was."""
+    failed = [f"Trial {number}: {text}." for number, text in outcome.failed.items()]
     if not outcome.done and not outcome.fixed:
-        return [f"{progress_text(outcome).capitalize()}."]
+        return [f"{progress_text(outcome).capitalize()}.", *failed]
     notes = [
         f"Scores are means over up to {outcome.repeats} trainings with different seeds; their "
         "intervals hold the spread between seeds and the error of the examples. sd: standard "
-        "deviation between seeds. The exported network is the first of them."
+        "deviation between seeds. A trial's own network is that of its first training."
     ]
     if not outcome.decided:
         notes.append(f"{progress_text(outcome).capitalize()}; the front is that of the search.")
     notes += [f"{text[0].upper()}{text[1:]}." for text in _moves(outcome)]
     lucky = [axis for axis in axes if axis.name in outcome.luck]
-    return notes + [_luck_text(axis, outcome.luck[axis.name]) for axis in lucky]
+    return notes + failed + [_luck_text(axis, outcome.luck[axis.name]) for axis in lucky]
 
 
 def progress_text(outcome: SeedOutcome) -> str:

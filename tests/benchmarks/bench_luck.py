@@ -26,10 +26,10 @@ from pathlib import Path
 
 import numpy as np
 
-from paretune.search.front.final_front import front_chances, with_final_front
+from paretune.search.front.final_front import with_final_front
 from paretune.search.front.pareto import non_dominated
 from paretune.search.running.runner import Runner, open_study
-from paretune.search.running.seed_repeats import trials_to_repeat
+from paretune.search.running.seed_repeats import near_trials
 from paretune.search.study.plan import Plan
 from paretune.search.study_file.loading import load_study
 
@@ -105,7 +105,7 @@ def measured_front(folder: Path, seed: int, trials: int, repeats: int, fresh: in
     try:
         searched = study.store.record()
         record = with_final_front(searched)
-        near = trials_to_repeat(searched, front_chances(searched))
+        near = near_trials(searched, {})
         chosen = {trial.number: trial for trial in (*record.front, *near) if trial.number}
         chosen = {n: t for n, t in chosen.items() if study.is_repeatable(Plan.from_json(t.plan))}
         truth = {

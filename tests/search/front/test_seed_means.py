@@ -107,13 +107,16 @@ def test_front_is_that_of_the_search_until_every_member_was_trained_again() -> N
     assert outcome is not None and not outcome.decided and outcome.done == 1
 
 
-def test_failed_training_and_broken_constraint_are_not_confirmed() -> None:
-    failed = SeedResult(1, "failed", reason={"stage": "finetune", "type": "E", "text": "no memory"})
+REASON = {"stage": "finetune", "type": "E", "text": "the loss is not finite"}
+
+
+def test_unusable_network_and_broken_constraint_are_not_confirmed() -> None:
+    infeasible = SeedResult(1, "infeasible", reason=REASON)
     broken = {"accuracy >= baseline - 1%": -0.1}
     record = with_final_front(
         study(
             trial(0, 0.90, 900),
-            replace(trial(1, 0.95, 500), seeds=(failed,)),
+            replace(trial(1, 0.95, 500), seeds=(infeasible,)),
             trial(2, 0.91, 400, 0.85, 0.85, violations=broken),
             trial(3, 0.90, 300, 0.90, 0.90),
             front=(1, 2, 3),
@@ -123,9 +126,27 @@ def test_failed_training_and_broken_constraint_are_not_confirmed() -> None:
     assert record.members == {3}
     assert outcome is not None
     assert outcome.not_confirmed == {
-        1: "seed 2 failed in finetune: no memory",
+        1: "seed 2 infeasible in finetune: the loss is not finite",
         2: "breaks accuracy >= baseline - 1% in the mean",
     }
+
+
+def test_training_with_an_error_decides_nothing_and_is_named() -> None:
+    failed = SeedResult(1, "failed", reason=REASON)
+    record = with_final_front(study(replace(trial(1, 0.95, 500), seeds=(failed,)), front=(1,)))
+    outcome = seed_outcome(record)
+    assert record.members == {1}
+    assert outcome is not None and not outcome.decided and outcome.done == 0
+    assert outcome.failed == {1: "seed 2 failed in finetune: the loss is not finite"}
+
+
+def test_quantity_that_no_seed_changes_keeps_its_measurement() -> None:
+    size = Measurement("size", 500, "bytes", "lower", 500, 500)
+    seeds = (SeedResult(1, "complete", {"accuracy": accuracy(0.9), "size": size}),)
+    record = with_final_front(study(replace(trial(1, 0.95, 500), seeds=seeds), front=(1,)))
+    [first] = record.trials
+    assert set(first.single["validation"]) == {"accuracy"}
+    assert "seeds" not in first.measurements["size"].conditions
 
 
 def test_member_without_a_training_of_its_own_stays_as_it_is() -> None:

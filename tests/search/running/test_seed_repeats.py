@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from paretune.search.database.repeats import Repeats
 from paretune.search.front.final_front import with_final_front
 from paretune.search.running.runner import Runner
 from paretune.search.running.seed_learning import due
-from paretune.search.running.seed_repeats import SeedRepeats, trials_to_repeat
+from paretune.search.running.seed_repeats import SeedRepeats, near_trials
 from paretune.search.running.stopping import MOST_KEPT, Progress, ending
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 from paretune.search.study.seed_results import SeedResult
@@ -39,6 +40,10 @@ def trial(number: int, plan: list[dict[str, Any]] | None = None) -> TrialRecord:
     measured = {"accuracy": accuracy(0.9)}
     values = {"accuracy": 0.9}
     return TrialRecord(number, "complete", {}, plan or [], values, measurements=measured)
+
+
+NEAR = ((6, 0.87), (7, 0.40))
+"""Trials behind the front, which has an accuracy of 0.9."""
 
 
 class StandIn:
@@ -68,16 +73,24 @@ class StandIn:
         return SeedResult(repeat, state, {"accuracy": accuracy(0.8)}, reason={"text": "no"})
 
 
+def record_with(*trials: TrialRecord, near: tuple[TrialRecord, ...] = ()) -> StudyRecord:
+    """Returns a study with some trials on its front, and others near it."""
+    growth = (FrontPoint(1, 0.0, None, tuple(t.number for t in trials)),)
+    every = sorted((*trials, *near), key=lambda t: t.number)
+    return StudyRecord("made", {}, AXES, tuple(every), growth=growth)
+
+
 def run(study: StandIn, *trials: TrialRecord, **options: Any) -> list[Event]:
     events: list[Event] = []
-    SeedRepeats(study, events.append, **options).run(trials)  # type: ignore[arg-type]
+    repeats = SeedRepeats(study, events.append, **options)  # type: ignore[arg-type]
+    repeats.run(record_with(*trials))
     return events
 
 
 def test_all_trials_get_one_more_seed_before_any_gets_two(tmp_path: Path) -> None:
     study = StandIn(tmp_path)
     events = run(study, trial(4), trial(2))
-    assert study.trained == [(1, 4), (1, 2), (2, 4), (2, 2)]
+    assert study.trained == [(1, 2), (1, 4), (2, 2), (2, 4)]
     ended = [event for event in events if isinstance(event, RepeatEnded)]
     assert [(event.done, event.total) for event in ended] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert ended[0].first == {"accuracy": 0.9}
@@ -115,10 +128,10 @@ def test_no_training_begins_after_the_end_of_the_time(tmp_path: Path) -> None:
     study = StandIn(tmp_path)
     left = iter([5.0, 5.0, -1.0])
     events = run(study, trial(4), trial(2), left=lambda: next(left, -1.0))
-    assert study.trained == [(1, 4)]
+    assert study.trained == [(1, 2)]
     last = events[-1]
     assert isinstance(last, Notice)
-    assert last.text.startswith("the time is spent: 3 of 4 trainings with other seeds are missing")
+    assert last.text.startswith("the time is spent: 1 of 2 trainings with other seeds is missing")
 
 
 def test_worker_that_only_measures_says_what_is_missing(tmp_path: Path) -> None:
@@ -128,12 +141,15 @@ def test_worker_that_only_measures_says_what_is_missing(tmp_path: Path) -> None:
     assert study.trained == []
 
 
-def test_front_comes_first_then_few_of_the_likeliest_trials_near_it() -> None:
-    trials = tuple(trial(number) for number in range(12))
-    growth = (FrontPoint(1, 0.0, None, (0, 1, 2)),)
-    record = StudyRecord("made", {}, AXES, trials, growth=growth)
-    chances = {0: 0.9, 1: 0.9, 2: 0.9, 5: 0.2, 6: 0.3, 7: 0.01}
-    assert [t.number for t in trials_to_repeat(record, chances)] == [1, 2, 6]
+def test_unlucky_trials_near_the_front_are_trained_again_after_its_first_new_seed(
+    tmp_path: Path,
+) -> None:
+    study = StandIn(tmp_path)  # new seeds are 10 points worse, so the noise is 7 points
+    near, far = (replace(trial(n), measurements={"accuracy": accuracy(v)}) for n, v in NEAR)
+    record = record_with(trial(2), trial(4), near=(near, far))
+    SeedRepeats(study, lambda event: None).run(record)  # type: ignore[arg-type]
+    assert study.trained == [(1, 2), (1, 4), (1, 6), (2, 2), (2, 4), (2, 6)]
+    assert near_trials(record, {}) == []  # the accuracies are exact without that noise
 
 
 @pytest.mark.parametrize(("done", "count"), [(7, 0), (8, 2), (15, 2), (16, 4), (64, 8)])

@@ -34,8 +34,9 @@ SEEDLESS = "def evaluate(plan, report):\n    return {'error': 0.1}\n"
 
 
 def test_trainer_that_reads_no_seed_is_refused_with_what_to_type(module) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(UserError, match=r"mine:evaluate reads no seed.*report\.seed.*parameter"):
-        refuse_without_seed("mine:evaluate", module(SEEDLESS).evaluate)
+    for code in (SEEDLESS, f"import random\nrandom.seed(0)\n{SEEDLESS}"):
+        with pytest.raises(UserError, match=r"mine:evaluate reads no seed.*report\.seed.*param"):
+            refuse_without_seed("mine:evaluate", module(code).evaluate)
 
 
 @pytest.mark.parametrize(
