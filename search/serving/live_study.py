@@ -12,6 +12,7 @@ from paretune.search.database.reader import StudyReader
 from paretune.search.database.worker_rows import has_table
 from paretune.search.front.final_front import with_final_front
 from paretune.search.front.growth import with_hypervolumes
+from paretune.search.front.seed_means import repeats_of
 from paretune.search.serving.state import (
     axes_json,
     budget_json,
@@ -75,6 +76,8 @@ class LiveStudy:
         self._front_after = -math.inf
         self._front_cost = 0.0
         self._front: dict[str, Any] = {}
+        self._repeats = 0  # trainings with other seeds
+        self._means_decide = False  # whether they decide the front
         self._generation = 0
         self._ended: tuple[int, int, float] = (0, 0, 0.0)
         self._counted: Any = None
@@ -128,6 +131,8 @@ class LiveStudy:
         self._set("rounds", rounds_of(reader))
         self._read_trials()
         self._read_growth()
+        if repeats_of(study["source"]) > 1 and has_table(reader.rows, "paretune_repeats"):
+            [(self._repeats,)] = reader.rows.plain("SELECT count(*) FROM paretune_repeats")
 
     def _forget_trials(self) -> None:
         generation = self._generation
@@ -195,7 +200,7 @@ class LiveStudy:
 
     def _read_front(self, reader: StudyReader) -> None:
         """Computes the front's table, unless nothing changed or it was computed a moment ago."""
-        state = (*self._ended, self._study["end_reason"])
+        state = (*self._ended, self._repeats, self._study["end_reason"])
         if state == self._front_of or time.monotonic() < self._front_after:
             self._add_members()
             return
@@ -203,6 +208,7 @@ class LiveStudy:
         record = with_final_front(reader.front_record())
         info = front_info(record, reader.trials)
         reasons = self._reasons(reader, record)
+        self._means_decide = info.seeds is not None and info.seeds.decided
         self._front = front_json(record, info, reasons)
         self._set("front", self._front)
         self._set("chances", chances_json(shown_chances(record)))
@@ -228,7 +234,7 @@ class LiveStudy:
     def _add_members(self) -> None:
         """Updates the front's members at once, which takes no time."""
         members = sorted(self._history[-1].members) if self._history else []
-        is_final = self._front.get("final") is not None
+        is_final = self._front.get("final") is not None or self._means_decide
         if self._front and not is_final and self._front["members"] != members:
             self._front = {**self._front, "members": members}
             self._set("front", self._front)
