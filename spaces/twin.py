@@ -125,8 +125,10 @@ def _outputs(model: torch.nn.Module, inputs: Nest) -> dict[str, Any]:
     """Returns the outputs by name; what is no tensor is left out."""
     import torch
 
+    from paretune.spaces.seeding import seed_torch
+
     with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        seed_torch(0)
         outputs = named_leaves(call(model, inputs))
     return {name: leaf for name, leaf in outputs.items() if isinstance(leaf, torch.Tensor)}
 

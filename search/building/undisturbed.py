@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from paretune.spaces.seeding import seed_torch
+
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
@@ -32,7 +34,7 @@ def seed_all(seed: int) -> None:
     """Seeds the random streams that a network's code may draw from."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    seed_torch(seed)
 
 
 def _flushes_denormals() -> bool:

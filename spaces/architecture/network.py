@@ -28,6 +28,7 @@ from paretune.spaces.architecture import (
 from paretune.spaces.architecture.image_params import resized_shape
 from paretune.spaces.architecture.resizing import Resized
 from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.seeding import seed_torch
 from paretune.task import Outputs, outputs_of
 
 VECTORS = {
@@ -72,7 +73,7 @@ def build_network(
         raise InfeasibleCandidate(output_refusal(name, wanted.per))
     params = entry.Params.model_validate(options)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         network = _build(entry, params, shape, wanted)
     network.eval()
     _check_outputs(name, network, shape, wanted)

@@ -27,6 +27,7 @@ from paretune.spaces.pruning.training_loss import gradients
 from paretune.spaces.pruning.unit_count import unit_count
 from paretune.spaces.pruning.whole_layers import whole_layers
 from paretune.spaces.pruning.whole_reason import code_line
+from paretune.spaces.seeding import seed_torch
 
 TOLERANCE = 0.02
 """A target in multiply-adds is met within this share of it."""
@@ -70,7 +71,7 @@ class PruningRounds:
         rounds: list[int] = []
         for number in range(1, params.steps + 1):
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self._context.seed + number - 1)  # for the random criterion
+                seed_torch(self._context.seed + number - 1)  # for the random criterion
                 cuts = self._round(number / params.steps)
             removed += cuts
             rounds.append(len(cuts))
@@ -99,7 +100,7 @@ class PruningRounds:
         with unfrozen(self.model), infeasible_on_graph_error():
             graph = trace(self.model, self._candidate.shape)
         with unfrozen(self.model), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._context.seed)  # for the random criterion
+            seed_torch(self._context.seed)  # for the random criterion
             return self._plan(graph), self._kept_whole
 
     def _find_whole_layers(self) -> None:

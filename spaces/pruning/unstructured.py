@@ -53,9 +53,11 @@ class Unstructured:
         """
         import torch
 
+        from paretune.spaces.seeding import seed_torch
+
         def make(weights: dict[str, torch.Tensor]) -> tuple[Masks, dict[str, Any]]:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(context.seed)
+                seed_torch(context.seed)
                 return _masks(weights, params), {}
 
         return with_masked_weights(candidate, Unstructured.name, params, make)

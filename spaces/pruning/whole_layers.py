@@ -29,6 +29,7 @@ from paretune.spaces.pruning.layer import PrunableLayer
 from paretune.spaces.pruning.sensitivity import partial_units
 from paretune.spaces.pruning.unit_copies import fold, mute, repeat, silence
 from paretune.spaces.pruning.whole_reason import reason_of
+from paretune.spaces.seeding import seed_torch
 
 TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-3}
 """Largest difference of an output, as a share of its largest value."""
@@ -192,7 +193,7 @@ class _Trials:
 
     def _outputs(self, model: nn.Module) -> Outputs:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            seed_torch(0)
             batches = [self._converted(batch) for batch in self._batches]
             return [float_outputs(call(model, batch)) for batch in batches]
 

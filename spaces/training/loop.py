@@ -11,6 +11,7 @@ import torch
 from paretune.inputs import kind_of
 from paretune.spaces.base import Candidate, Context, InfeasibleCandidate, Step
 from paretune.spaces.finite import broken_tensor, infinite_constants
+from paretune.spaces.seeding import seed_torch
 from paretune.spaces.training.augment_fit import first_refusal
 from paretune.spaces.training.compiling import compilation
 from paretune.spaces.training.epochs import run_epochs
@@ -130,7 +131,7 @@ def _trained(
         raise InfeasibleCandidate(refusal)
     model = copy.deepcopy(candidate.model).to(context.device)
     with torch.random.fork_rng(), compilation(recipe.compile):
-        torch.manual_seed(context.seed)  # for dropout and other randomness inside the model
+        seed_torch(context.seed)  # for dropout and other randomness inside the model
         state = TrainingState(model, recipe, context, stage, Zeros(model, candidate.history))
         run_epochs(state, until, resume, keep, saver)
     model = model.to("cpu").to(memory_format=torch.contiguous_format).eval()
