@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from paretune.search.database.devices import Devices
-from paretune.search.measuring.targets import Target
-from paretune.search.trial.workbench import Workbench
+if TYPE_CHECKING:
+    from paretune.search.measuring.targets import Target
+    from paretune.search.trial.workbench import Workbench
 
 SHOWN = ("address", "model", "cpu", "machine", "cores", "system", "memory_bytes", "identity")
 """Facts in a manifest."""
@@ -17,6 +17,8 @@ def device_json(workbench: Workbench, target: Target) -> dict[str, Any] | None:
     """Returns the device of a target; None if it was measured on a host."""
     if target.device is None:
         return None
+    from paretune.search.database.devices import Devices  # an export is verified without a database
+
     facts = {"address": target.device.access.address}
     facts |= Devices(workbench.store.engine).of(target.name)
     return {name: facts[name] for name in SHOWN if name in facts}
