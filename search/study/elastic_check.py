@@ -19,11 +19,17 @@ LEAST = 3
 BEHIND = 0.10
 """Subnets are far behind if half of them lose more than this share of the examples."""
 
+BEHIND_LOSS = 1.5
+"""The same for tasks without a number of correct examples: times the full network's loss."""
+
 DAMAGE = 0.05
 """The full network is damaged if the elastic training costs it more than this share."""
 
 MARGIN = 0.01
 """A subnet trained alone is better if it gains more than this share of the examples."""
+
+HIGHEST_RATE = 3e-3
+"""A larger learning rate than this is not advised."""
 
 LOSS_MARGIN = 0.05
 """The same for tasks without a number of correct examples, as a share of the loss."""
@@ -103,6 +109,7 @@ class ElasticCheck:
         best: Share of correct examples of the best of them; None if the task has none.
         chance: Share of the most frequent class; None if the task has none.
         advice: What to type instead.
+        rate: Learning rate of the elastic training; None if it has no such option.
         comparison: The comparison with a training alone; None unless the scores call for one.
     """
 
@@ -114,6 +121,7 @@ class ElasticCheck:
     best: float | None
     chance: float | None
     advice: tuple[str, ...] = ()
+    rate: float | None = None
     comparison: AloneComparison | None = None
 
     @property
@@ -127,9 +135,11 @@ class ElasticCheck:
     @property
     def is_behind(self) -> bool:
         """Whether half of the subnets are far behind the full network."""
-        if self.full.correct is None or self.median.correct is None:
+        if self.subnets < LEAST:
             return False
-        return self.subnets >= LEAST and self.full.correct - self.median.correct > BEHIND
+        if self.full.correct is None or self.median.correct is None:
+            return 0 < self.full.loss * BEHIND_LOSS < self.median.loss
+        return self.full.correct - self.median.correct > BEHIND
 
     @property
     def is_damaged(self) -> bool:
@@ -169,7 +179,12 @@ class ElasticCheck:
 
     def _doubts(self) -> list[str]:
         doubts = []
-        if self.is_behind:
+        if self.is_behind and self.full.correct is None:
+            doubts.append(
+                f"Half of {self.subnets} subnets have a loss of at least {self.median.loss:.3g} on "
+                f"{self.examples} training examples, and the full network {self.full.loss:.3g}."
+            )
+        elif self.is_behind:
             doubts.append(
                 f"Half of {self.subnets} subnets are right on at most "
                 f"{_percent(self.median.correct)} of {self.examples} training examples, and the "
@@ -183,7 +198,17 @@ class ElasticCheck:
         return doubts
 
     def _advice_text(self) -> str:
-        return f"Type one of these and run again: {'; '.join(self.advice)}."
+        lines = [*self._rate_advice(), *self.advice]
+        return f"Type one of these and run again: {'; '.join(lines)}."
+
+    def _rate_advice(self) -> list[str]:
+        """Returns another learning rate, if a usual one is left in the direction that helps."""
+        if self.rate is None:
+            return []
+        better = self.rate / 3 if self.is_damaged else min(3 * self.rate, HIGHEST_RATE)
+        if not self.is_damaged and better <= self.rate:
+            return []
+        return [f"lr: {better:.2g} instead of {self.rate:g}"]
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON, for `from_json`."""
@@ -228,6 +253,14 @@ def advice(training: Mapping[str, Any], finetune_epochs: int) -> tuple[str, ...]
         lines.append("depth: [0.75, 1]")
     lines.append(f"more epochs in space.finetune than {finetune_epochs}")
     return tuple(lines)
+
+
+def rate_of(training: Mapping[str, Any]) -> float | None:
+    """Returns the learning rate of a stage `elastic`; None if its optimizer has none."""
+    optimizer = training["recipe"]["optimizer"]
+    options = next(iter(optimizer.values()), {}) if isinstance(optimizer, Mapping) else {}
+    rate = options.get("lr")
+    return rate if isinstance(rate, float) else None
 
 
 def _figure(score: Score) -> str:

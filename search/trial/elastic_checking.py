@@ -17,6 +17,7 @@ from paretune.search.study.elastic_check import (
     Score,
     advice,
     median_score,
+    rate_of,
 )
 from paretune.search.study.raced_stage import longest_training
 from paretune.spaces.base import InfeasibleCandidate
@@ -135,6 +136,7 @@ class ElasticChecking:
             best=max(correct) if len(correct) == len(others) else None,
             chance=chance if correct else None,
             advice=advice(training.params, most),
+            rate=rate_of(training.params),
         )
         if check.verdict != "doubtful":
             return check

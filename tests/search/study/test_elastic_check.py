@@ -14,11 +14,12 @@ from paretune.search.study.elastic_check import (
     Score,
     advice,
     median_score,
+    rate_of,
 )
 
 TRAINING: dict[str, Any] = {
     "elastic": {"groups": 4, "width": [0.25, 1.0], "depth": {"least": 0.5}},
-    "recipe": {"epochs": 10},
+    "recipe": {"epochs": 10, "optimizer": {"adam": {"lr": 1e-3}}},
 }
 
 GOOD = ElasticCheck(
@@ -30,6 +31,7 @@ GOOD = ElasticCheck(
     best=0.98,
     chance=0.11,
     advice=advice(TRAINING, 2),
+    rate=rate_of(TRAINING),
 )
 
 BEHIND = replace(GOOD, median=Score(0.6, 0.83))
@@ -46,7 +48,10 @@ def test_training_is_useful_if_its_subnets_are_near_the_full_network() -> None:
 def test_training_is_doubtful_if_half_of_its_subnets_are_far_behind() -> None:
     assert BEHIND.verdict == "doubtful"
     assert "20 subnets are right on at most 83.0 % of 512 training examples" in BEHIND.text()
-    assert "elastic: {epochs: 20} instead of 10; groups: 1 instead of 4" in BEHIND.text()
+    assert (
+        "Type one of these and run again: lr: 0.003 instead of 0.001; elastic: {epochs: 20} "
+        "instead of 10; groups: 1 instead of 4; "
+    ) in BEHIND.text()
 
 
 def test_training_is_doubtful_if_the_full_network_became_worse() -> None:
@@ -55,6 +60,7 @@ def test_training_is_doubtful_if_the_full_network_became_worse() -> None:
     assert "was right on 99.0 % of 512 training examples before, and now on 93.0 %" in (
         damaged.text()
     )
+    assert "lr: 0.00033 instead of 0.001" in damaged.text()
 
 
 @pytest.mark.parametrize(("alone", "verdict"), [(0.97, "doubtful"), (0.955, "useful")])
@@ -83,10 +89,31 @@ def test_training_is_useless_if_no_subnet_is_better_than_chance(best: float, ver
     assert check.verdict == verdict
 
 
-def test_training_of_a_task_without_correct_examples_is_not_doubted_by_scores() -> None:
-    without = Score(1.0, None)
-    check = replace(GOOD, full=without, source=without, median=without, best=None, chance=None)
-    assert check.verdict == "useful"
+@pytest.mark.parametrize(("median", "verdict"), [(1.4, "useful"), (1.6, "doubtful")])
+def test_training_of_a_task_without_correct_examples_is_judged_by_losses(
+    median: float, verdict: str
+) -> None:
+    check = replace(
+        GOOD,
+        full=Score(1.0, None),
+        source=Score(1.0, None),
+        median=Score(median, None),
+        best=None,
+        chance=None,
+    )
+    assert check.verdict == verdict
+    assert not check.text() or "have a loss of at least 1.6 on 512" in check.text()
+
+
+def test_optimizer_without_a_learning_rate_gets_no_advice_on_it() -> None:
+    plain = {"recipe": {"optimizer": {"python": {"path": "mine:make"}}}}
+    assert rate_of(plain) is None
+    assert "lr:" not in replace(BEHIND, rate=None).text()
+
+
+def test_learning_rate_that_is_high_already_is_not_raised() -> None:
+    assert "lr: 0.003 instead of 0.002" in replace(BEHIND, rate=2e-3).text()
+    assert "lr:" not in replace(BEHIND, rate=3e-3).text()
 
 
 def test_few_subnets_are_no_evidence() -> None:
