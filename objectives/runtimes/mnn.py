@@ -26,22 +26,24 @@ INSTALL = "pip install 'paretune[mnn]'"
 
 
 class Mnn:
-    """MNN (.mnn): float32, float16, static int8 and few-bit weights, for phones and Arm boards.
+    """MNN (.mnn): float32, float16, dynamic int8 and few-bit weights, for phones and Arm boards.
 
     MNN's own converter makes the file from an ONNX file, in a process of its own.
 
     - float16: weights in 16 bits. An Arm processor with float16 arithmetic also computes with them;
       others compute in float32.
-    - Static: int8 by MNN's own quantizer. Convolutions and linear layers have int8 weights with a
-      scale for each output channel; activations are symmetric, in ranges by KL divergence. So the
-      other options of static quantization, but `images`, have no effect.
-    - weight_only: linear layers and convolutions store weights of 4 or 8 bits. MNN rounds
-      activations to int8 as it computes.
+    - dynamic: convolutions and linear layers have int8 weights, with a scale for each output
+      channel. MNN rounds activations to int8 as it computes. `per_channel` and `reduce_range` have
+      no effect.
+    - weight_only: the same with weights of 4 or 8 bits, with a scale for each block of inputs.
+
+    There is no static int8. MNN's quantizer crashes on many operators, and its int8 forms of some
+    compute wrongly (3.6.1).
     """
 
     name = "mnn"
     suffix = ".mnn"
-    quantizations: tuple[str, ...] = ("static", "weight_only", "float16")
+    quantizations: tuple[str, ...] = ("dynamic", "weight_only", "float16")
     dynamic_batch = True
     library = "MNN"
     needs = INSTALL
@@ -73,7 +75,7 @@ class Mnn:
         requested = dict(quantization or {})
 
         def write(draft: Path) -> dict[str, Any]:
-            info = convert(model, shape, draft, requested, calibration)
+            info = convert(model, shape, draft, requested)
             return {"quantization": requested, **info}
 
         return write_artifact(path, Mnn.name, write)

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from paretune.inputs import Shape, signature_of
 from paretune.nests import leaves
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.runtimes.calibration_inputs import flat_batches
+from paretune.objectives.runtimes.base import OUTPUTS
 from paretune.objectives.runtimes.mnn_file import MnnNotes, settle_uuid
-from paretune.objectives.runtimes.mnn_graph import round_weights, split_reductions
-from paretune.objectives.runtimes.mnn_running import FED, fed
+from paretune.objectives.runtimes.mnn_running import FED, fed, settings_of
+from paretune.objectives.runtimes.onnx_quantization.half_precision import float16_weights
+from paretune.objectives.runtimes.onnx_quantization.layers import LAYERS
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 from paretune.objectives.runtimes.varied_sizes import dynamic_axes, resized
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import torch
 
     from paretune.inputs import Signature
-    from paretune.nests import Nest
 
 WORKER = Path(__file__).with_name("mnn_worker.py")
 """Script of the process that converts."""
@@ -37,17 +37,12 @@ PATIENCE = 3600
 """Seconds after which a conversion is given up. A network of 350 MB took 22 s."""
 
 EXACT_GELU = ["--useGeluApproximation", "0"]
-"""By default MNN approximates GELU, with errors of up to 0.02 % of the range. Static int8 takes the
-approximation, because MNN's quantizer crashes on the exact form (3.6.1)."""
+"""By default MNN approximates GELU, with errors of up to 0.02 % of the range."""
 
-STEPS = {
-    "convert": "convert the network",
-    "quantize": "quantize the network",
-    "run": "run the network that it converted",
-}
+STEPS = {"convert": "convert the network", "run": "run the network that it converted"}
 """Step of the worker -> what it does."""
 
-NOISE = ("step: ", "CollectFeatureDistribution", "quantize with", "The device supports")
+NOISE = ("Start to", "The device supports", "inputTensors", "outputTensors")
 """Beginnings of lines that say nothing about a failure."""
 
 
@@ -65,11 +60,7 @@ class MnnTrial:
 
 
 def convert(
-    model: torch.nn.Module,
-    shape: Shape,
-    draft: Path,
-    quantization: Mapping[str, Any],
-    calibration: Iterator[Nest] | None,
+    model: torch.nn.Module, shape: Shape, draft: Path, quantization: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Writes a network as a .mnn file, and returns the form of its outputs for `Artifact.info`.
 
@@ -78,42 +69,64 @@ def convert(
         shape: What it takes.
         draft: The file to write, in a folder of its own.
         quantization: {mode: options}, or empty for float32.
-        calibration: Batches of training inputs, for "static".
 
     Raises:
-        Unmeasurable: The network cannot be converted or quantized, with the reason.
+        Unmeasurable: The network cannot be converted, with the reason.
         OSError: A file cannot be written.
     """
     signature = signature_of(shape)
     _check_inputs(signature)
     plain = draft.with_name("float.onnx")
     artifact = OnnxRuntime.export(model, shape, plain)
-    examples = _calibration(shape, calibration) if "static" in quantization else None
     trials = _trials(model, signature)
     types = tuple(str(output.dtype) for output in trials[0].outputs)
     _check_outputs(types)
-    notes = MnnNotes(types, "float16" in quantization, "weight_only" in quantization)
-    options = ["--bizCode", notes.text, *_options(quantization)]
-    if "float16" in quantization:
+    half = "float16" in quantization
+    if half:
         round_weights(plain)
-    if "static" in quantization:
-        split_reductions(plain)
-    _run_worker(plain, draft, options, examples, signature, trials)
+    notes = MnnNotes(types, half, low_memory=bool(quantization) and not half)
+    options = [*EXACT_GELU, "--bizCode", notes.text, *_options(quantization)]
+    _run_worker(plain, draft, options, notes, signature, trials)
     settle_uuid(draft)
-    return {key: artifact.info[key] for key in ("outputs",) if key in artifact.info}
+    return {key: artifact.info[key] for key in (OUTPUTS,) if key in artifact.info}
 
 
 def _options(quantization: Mapping[str, Any]) -> list[str]:
     """Returns the converter's arguments for a number format."""
-    if "static" in quantization:
-        return []
     if "float16" in quantization:
-        return [*EXACT_GELU, "--fp16"]
+        return ["--fp16"]
+    if "dynamic" in quantization:
+        return ["--weightQuantBits", "8"]
     if "weight_only" in quantization:
         options = quantization["weight_only"]
         bits, block = str(options["bits"]), str(options["block"])
-        return [*EXACT_GELU, "--weightQuantBits", bits, "--weightQuantBlock", block]
-    return EXACT_GELU
+        return ["--weightQuantBits", bits, "--weightQuantBlock", block]
+    return []
+
+
+def round_weights(path: Path) -> None:
+    """Rounds the weights in an .onnx file to numbers that float16 has.
+
+    MNN's converter cuts off the bits that float16 lacks, which errs 5 times as much.
+
+    Args:
+        path: The file; replaced.
+
+    Raises:
+        Unmeasurable: A weight is too large for float16.
+    """
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(str(path))
+    used = {name for node in model.graph.node if node.op_type in LAYERS for name in node.input[1:]}
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.name in used and values.dtype == np.float32:
+            rounded = float16_weights(values, tensor.name).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+    onnx.save(model, str(path))
 
 
 def _check_inputs(signature: Signature) -> None:
@@ -131,22 +144,6 @@ def _check_outputs(types: Sequence[str]) -> None:
             raise Unmeasurable(
                 f"mnn has no type for an output that is {kind}; it has those of {', '.join(FED)}"
             )
-
-
-def _calibration(shape: Shape, calibration: Iterator[Nest] | None) -> list[np.ndarray]:
-    """Returns all calibration examples, as an array for each input."""
-    import numpy as np
-
-    batches = [fed(batch) for batch in flat_batches(shape, calibration)]
-    if not batches:
-        raise Unmeasurable("static quantization needs calibration inputs")
-    sizes = {tuple(array.shape[1:] for array in batch) for batch in batches}
-    if len(sizes) > 1:
-        raise Unmeasurable(
-            "MNN's quantizer takes calibration inputs of one size, and these have "
-            f"{len(sizes)}; deploy to onnxruntime"
-        )
-    return [np.concatenate(column) for column in zip(*batches, strict=True)]
 
 
 def _trials(model: torch.nn.Module, signature: Signature) -> list[MnnTrial]:
@@ -172,7 +169,7 @@ def _run_worker(
     source: Path,
     target: Path,
     options: Sequence[str],
-    calibration: Sequence[np.ndarray] | None,
+    notes: MnnNotes,
     signature: Signature,
     trials: Sequence[MnnTrial],
 ) -> None:
@@ -180,14 +177,12 @@ def _run_worker(
     files = [folder / f"trial-{index}.npz" for index in range(len(trials))]
     for file, trial in zip(files, trials, strict=True):
         _save(file, names, fed(trial.inputs))
-    if calibration is not None:
-        _save(folder / "calibration.npz", names, calibration)
     task = {
         "path": _import_paths(),
         "source": str(source),
         "target": str(target),
         "options": list(options),
-        "calibration": None if calibration is None else str(folder / "calibration.npz"),
+        "settings": settings_of(notes),
         "trials": list(map(str, files)),
     }
     try:

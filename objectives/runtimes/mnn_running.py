@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.runtimes.mnn_file import read_notes
+from paretune.objectives.runtimes.mnn_file import MnnNotes, read_notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,11 +52,9 @@ class MnnSession:
         with quiet():
             from MNN import expr, nn
 
-            precision = LOW if notes.float16 else HIGH
-            memory = LOW_MEMORY if notes.low_memory else NORMAL_MEMORY
-            settings = {"precision": precision, "memory": memory, "numThread": threads}
+            settings = {"backend": "CPU", "numThread": threads, **settings_of(notes)}
             try:
-                manager = nn.create_runtime_manager(({"backend": "CPU", **settings},))
+                manager = nn.create_runtime_manager((settings,))
                 self._module = nn.load_module_from_file(str(path), [], [], runtime_manager=manager)
             except Exception as error:  # a SystemError for every cause
                 raise Unmeasurable(f"mnn cannot load {path.name}: it is damaged") from error
@@ -84,6 +82,14 @@ class MnnSession:
             raise Unmeasurable("mnn cannot run the network on these inputs")
         array: np.ndarray = values.astype(dtype)  # a copy; the next call overwrites MNN's own
         return array
+
+
+def settings_of(notes: MnnNotes) -> dict[str, int]:
+    """Returns the modes in which MNN runs a file."""
+    return {
+        "precision": LOW if notes.float16 else HIGH,
+        "memory": LOW_MEMORY if notes.low_memory else NORMAL_MEMORY,
+    }
 
 
 @contextmanager

@@ -6,7 +6,7 @@ The process does not import Paretune. It reads its task as JSON from standard in
 - path: folders to import MNN and NumPy from;
 - source, target: the .onnx file and the .mnn file;
 - options: arguments of the converter;
-- calibration: an .npz file of inputs, for static int8; or null;
+- settings: how a session will run the file: MNN's precision and memory modes;
 - trials: .npz files of inputs to run the result on.
 
 It writes the outputs for trial.npz to trial.out.npz. What MNN prints goes to standard error.
@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
 
 
 def main() -> None:
@@ -28,12 +27,9 @@ def main() -> None:
     sys.path += [entry for entry in task["path"] if entry not in sys.path]
     begin("convert")
     convert(task["source"], task["target"], task["options"])
-    if task["calibration"]:
-        begin("quantize")
-        quantize(task["target"], task["calibration"])
     begin("run")
     for trial in task["trials"]:
-        run(task["target"], trial)
+        run(task["target"], trial, task["settings"])
 
 
 def begin(step: str) -> None:
@@ -52,59 +48,15 @@ def convert(source: str, target: str, options: list[str]) -> None:
         sys.exit(1)
 
 
-def quantize(target: str, calibration: str) -> None:
-    """Replaces a float file by its int8 form, with ranges from the calibration inputs."""
-    import _tools
-
-    plain, settings = f"{target}.float", f"{target}.json"
-    os.replace(target, plain)
-    with open(settings, "w") as file:
-        json.dump(calibration_settings(calibration), file)
-    _tools.mnnquant(["mnnquant", plain, target, settings])
-    os.remove(plain)
-    os.remove(settings)
-    if not os.path.exists(target):
-        sys.exit(1)
-
-
-def calibration_settings(calibration: str) -> dict[str, Any]:
-    """Writes the calibration inputs as MNN's quantizer reads them; returns its settings.
-
-    It reads a folder for each example, with a text file of numbers for each input.
-    """
-    import numpy as np
-
-    folder = f"{calibration}.texts"
-    with np.load(calibration) as file:
-        arrays = {name: file[name] for name in file.files}
-    shapes = [{"name": name, "shape": [1, *x.shape[1:]]} for name, x in arrays.items()]
-    count = len(next(iter(arrays.values())))
-    for row in range(count):
-        example = os.path.join(folder, f"{row:06d}")
-        os.makedirs(example)
-        with open(os.path.join(example, "input.json"), "w") as text:
-            json.dump({"inputs": shapes}, text)
-        for name, values in arrays.items():
-            numbers = values[row].astype(np.float64)
-            numbers.tofile(os.path.join(example, f"{name}.txt"), sep=" ", format="%.9g")
-    return {
-        "path": folder,
-        "used_sample_num": count,
-        "input_type": "sequence",
-        "feature_quantize_method": "KL",
-        "weight_quantize_method": "MAX_ABS",
-        "inputs": shapes,
-    }
-
-
-def run(target: str, trial: str) -> None:
+def run(target: str, trial: str, settings: dict[str, int]) -> None:
     """Runs the file on inputs and writes its outputs."""
     import MNN
     import numpy as np
     from MNN import expr
 
     types = {"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}
-    manager = MNN.nn.create_runtime_manager(({"backend": "CPU", "numThread": 1},))
+    chosen = {"backend": "CPU", "numThread": 1, **settings}
+    manager = MNN.nn.create_runtime_manager((chosen,))
     module = MNN.nn.load_module_from_file(target, [], [], runtime_manager=manager)
     with np.load(trial) as file:
         arrays = [file[name] for name in module.get_info()["inputNames"]]

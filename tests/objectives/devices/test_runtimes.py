@@ -26,6 +26,7 @@ MARKED = [
 
 
 STATIC = {"static": {"images": 5, "calibration": "minmax", "per_channel": True}}
+DYNAMIC = {"dynamic": {"per_channel": True}}
 
 
 @pytest.mark.parametrize("int8", [False, True], ids=["float", "int8"])
@@ -39,8 +40,9 @@ def test_outputs_are_those_of_the_host(
         pytest.skip(reason)
     options = runtime.Params()
     path = tmp_path / f"network{runtime.suffix}"
-    quantization = (STATIC, iter([images])) if int8 else ()
-    artifact = runtime.export(model, SHAPE, path, *quantization)
+    int8_mode = STATIC if "static" in runtime.quantizations else DYNAMIC
+    quantization = int8_mode if int8 else None
+    artifact = runtime.export(model, SHAPE, path, quantization, iter([images]))
     network = DeviceNetwork(
         name, options.model_dump(), artifact.path, artifact.sha256, (images[:1],)
     )

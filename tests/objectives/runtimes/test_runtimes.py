@@ -258,10 +258,7 @@ def test_session_has_the_model_s_logits_for_text(name: str, deploy: Deploy) -> N
     ("name", "mode"),
     [
         *(marked(name, "", slow="torch" in name) for name in RUNTIMES),
-        *(
-            marked(name, "static")
-            for name in ("onnxruntime", "litert", "executorch", "mnn", "ncnn")
-        ),
+        *(marked(name, "static") for name in ("onnxruntime", "litert", "executorch", "ncnn")),
     ],
 )
 def test_standalone_code_loads_the_file_in_a_new_process(
