@@ -41,6 +41,9 @@ DEFAULT_TRIALS = 100
 FINAL_SHARE, SHORTEST, LONGEST = 0.1, 10.0, 120.0
 """The final session as a share of the trials' time, and its bounds in seconds."""
 
+USUAL_FRONT, REPEATED = 8, 1.5
+"""Members of a usual front, and trials for each of them that are trained again with other seeds."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -105,11 +108,23 @@ def estimate(rehearsal: Rehearsal) -> Estimate | None:
     return Estimate(
         trial,
         first,
-        first + searched + _final(rehearsal, searched),
+        first + searched + _repeats(rehearsal, trials, trial) + _final(rehearsal, searched),
         trials,
         {name: value / trial for name, value in parts.items()},
         len(rehearsed),
     )
+
+
+def _repeats(rehearsal: Rehearsal, trials: int, seconds: float) -> float:
+    """Returns the seconds of trainings with other seeds, of a front of a usual size.
+
+    Args:
+        rehearsal: The rehearsal.
+        trials: Number of trials.
+        seconds: Seconds of one trial.
+    """
+    networks = REPEATED * min(trials, USUAL_FRONT)
+    return (rehearsal.spec.repeats - 1) * networks * seconds
 
 
 class _Costs:

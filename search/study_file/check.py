@@ -109,6 +109,7 @@ def check_info(spec: StudySpec) -> CheckInfo:
     limits = [f"{spec.trials} trials"] if spec.trials else []
     limits += [f"{spec.seconds:g} s per run"] if spec.seconds else []
     limits += [_final_text(spec.final_seconds)] if spec.final_seconds is not None else []
+    limits += [f"{spec.repeats} seeds for the front"] if spec.repeats > 1 else []
     return CheckInfo(
         study=spec.name,
         data=_data_text(spec),
@@ -315,6 +316,8 @@ def _notes(spec: StudySpec) -> list[str]:
     notes += _retraining_notes(spec)
     notes += target_notes(spec)
     notes += _racing_notes(spec)
+    if spec.repeats == 2:
+        notes.append("search.repeats: two seeds give very wide intervals; take 3 or more")
     idle = [name for name in spec.teachers if name not in _teaching(spec)]
     if idle:
         notes.append(f"no distillation learns from the teachers {', '.join(idle)}")

@@ -23,6 +23,7 @@ from paretune.search.running.seed_repeats import SeedRepeats, near_trials
 from paretune.search.running.stopping import MOST_KEPT, Progress, ending
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 from paretune.search.study.seed_results import SeedResult
+from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import Event, Notice, RepeatEnded
 from support.command_line import invoke
@@ -178,6 +179,16 @@ def test_number_of_repeats_that_is_none_is_refused(tmp_path: Path, value: str) -
     file.write_text(TINY.replace("search: {", f"search: {{repeats: {value}, "))
     [problem] = problems(file)
     assert "tiny.yaml:14: search.repeats" in problem
+
+
+def test_check_says_how_many_seeds_and_that_two_are_few(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY.replace("search: {", "search: {repeats: 2, "))
+    info = check_info(load_study(file))
+    assert info.budget == "6 trials, 2 seeds for the front"
+    assert any("take 3 or more" in note for note in info.notes)
+    file.write_text(TINY)
+    assert check_info(load_study(file)).budget == "6 trials"
 
 
 REPEATED = """\
