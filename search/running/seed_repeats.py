@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from paretune.search.database.leases import Leases
 from paretune.search.front.final_front import NEAR_FRONT, front_chances
+from paretune.search.front.same_network import FLOAT, same_network_trials
 from paretune.search.front.seed_means import with_seed_noise
 from paretune.search.interruption import stop_if_interrupted
 from paretune.search.study.plan import Plan
@@ -80,8 +81,9 @@ class SeedRepeats:
         members = [t for t in record.front if t.number and t.feasible]
         if not self._finished(self._jobs(members, 2)):
             return
-        near = near_trials(record, self._noise(members))
-        self._finished(self._jobs([*members, *near], self._most))
+        others = [*near_trials(record, self._noise(members)), *_compared_networks(record)]
+        every = {trial.number: trial for trial in (*members, *others)}
+        self._finished(self._jobs(list(every.values()), self._most))
 
     def _finished(self, jobs: _Jobs) -> bool:
         """Runs the trainings that are missing; returns False if some must wait."""
@@ -257,6 +259,15 @@ def near_trials(record: StudyRecord, deviations: Mapping[str, float]) -> list[Tr
     near.sort(key=lambda number: -chances[number])
     most = min(MOST_NEAR, max(1, len(members) // 2))
     return [trials[number] for number in near[:most] if number in trials]
+
+
+def _compared_networks(record: StudyRecord) -> list[TrialRecord]:
+    """Returns the trial of the baseline's own network, with which the headline compares.
+
+    A mean is not compared with the best of single draws.
+    """
+    same = same_network_trials(record.trials, record.baseline, record.axes)
+    return [same[FLOAT]] if FLOAT in same and same[FLOAT].feasible else []
 
 
 def _plan(trial: TrialRecord) -> Plan:

@@ -21,11 +21,12 @@ from paretune.search.running.runner import Runner
 from paretune.search.running.seed_learning import due
 from paretune.search.running.seed_repeats import SeedRepeats, near_trials
 from paretune.search.running.stopping import MOST_KEPT, Progress, ending
+from paretune.search.sampling.proposer import Proposer
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 from paretune.search.study.seed_results import SeedResult
 from paretune.search.study_file.check import check_info
 from paretune.search.study_file.loading import load_study
-from paretune.search.trial.events import Event, Notice, RepeatEnded
+from paretune.search.trial.events import Event, Notice, RepeatEnded, TrialEnded
 from support.command_line import invoke
 from support.studies import problems, record_of
 from support.study_texts import TINY
@@ -179,6 +180,43 @@ def test_number_of_repeats_that_is_none_is_refused(tmp_path: Path, value: str) -
     file.write_text(TINY.replace("search: {", f"search: {{repeats: {value}, "))
     [problem] = problems(file)
     assert "tiny.yaml:14: search.repeats" in problem
+
+
+NOISY = """\
+import random
+
+def evaluate(plan, report):
+    random.seed(report.seed)
+    return {"error": 0.2 / plan["width"] + 0.01 * random.random(), "size": plan["width"]}
+"""
+
+
+def test_sampler_learns_the_noise_in_the_middle_of_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "noisy_trainer.py").write_text(NOISY)
+    file = tmp_path / "noisy.yaml"
+    file.write_text(
+        "evaluate: noisy_trainer:evaluate\n"
+        "space: {width: {int: [1, 90]}}\n"
+        "objectives: {error: {minimize: fraction}, size: minimize}\n"
+        "search: {sampler: random, trials: 10, repeats: 2}\n"
+    )
+    learned: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(Proposer, "learn_seeds", lambda self, *what: learned.append(what))
+    events: list[Event] = []
+    Runner(load_study(file), events.append).run()
+
+    kinds = [type(e) for e in events if isinstance(e, RepeatEnded | TrialEnded)]
+    assert kinds[:10] == [TrialEnded] * 8 + [RepeatEnded] * 2
+    noise, means = learned[-1]
+    assert noise.freedom == len(means) == 2
+    assert 0 < noise.variances[0] < 0.01**2 and noise.variances[1] == 0
+    trials = {trial.params["width"]: trial for trial in record_of(file).trials}
+    for params, values, trainings in means:
+        trial = trials[params["width"]]
+        every = [trial.values["error"], trial.seeds[0].validation["error"].value]
+        assert trainings == 2 and values[0] == pytest.approx(sum(every) / 2)
 
 
 def test_check_says_how_many_seeds_and_that_two_are_few(tmp_path: Path) -> None:
