@@ -963,8 +963,9 @@ class MnnSession:
         results = self._module.forward([self._variable(each) for each in inputs])
         if len(results) != len(self._outputs):
             raise ValueError("MNN cannot run the network on these inputs")
-        arrays = [self._expr.convert(each, self._expr.NCHW).read() for each in results]
-        return [array.astype(kind) for array, kind in zip(arrays, self._outputs)]
+        outputs = [self._expr.convert(each, self._expr.NCHW) for each in results]
+        # `read` returns memory of the output, which lives until the copy.
+        return [each.read().astype(kind) for each, kind in zip(outputs, self._outputs)]
 
     @staticmethod
     def _notes(path: str) -> dict[str, Any]:

@@ -117,8 +117,9 @@ def load(path):
             kind = fed.get(str(array.dtype), str(array.dtype))
             values = np.ascontiguousarray(array, kind)
             variables.append(expr.const(values, list(values.shape), expr.NCHW, types[kind]))
-        outputs = [expr.convert(x, expr.NCHW).read() for x in module.forward(variables)]
-        arrays = tuple(x.astype(kind) for x, kind in zip(outputs, notes["outputs"]))
+        outputs = [expr.convert(x, expr.NCHW) for x in module.forward(variables)]
+        # `read` returns memory of the output, which lives until the copy
+        arrays = tuple(x.read().astype(kind) for x, kind in zip(outputs, notes["outputs"]))
         return arrays[0] if len(arrays) == 1 else arrays
 
     return {"run" if several else "lambda inputs: run(inputs)"}

@@ -77,10 +77,9 @@ class MnnSession:
 
     def _array(self, result: Any, dtype: np.dtype[Any]) -> np.ndarray:
         plain = result.data_format == self._expr.NCHW
-        values = (result if plain else self._expr.convert(result, self._expr.NCHW)).read()
-        if values is None:
-            raise Unmeasurable("mnn cannot run the network on these inputs")
-        array: np.ndarray = values.astype(dtype)  # a copy; the next call overwrites MNN's own
+        variable = result if plain else self._expr.convert(result, self._expr.NCHW)
+        values = variable.read()  # the memory is the variable's: it must live until the copy
+        array: np.ndarray = values.astype(dtype)
         return array
 
 

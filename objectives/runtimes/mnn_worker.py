@@ -61,11 +61,9 @@ def run(target: str, trial: str, settings: dict[str, int]) -> None:
     with np.load(trial) as file:
         arrays = [file[name] for name in module.get_info()["inputNames"]]
     inputs = [expr.const(x, list(x.shape), expr.NCHW, types[str(x.dtype)]) for x in arrays]
-    outputs = []
-    for output in module.forward(inputs):
-        plain = output.data_format == expr.NCHW
-        outputs.append((output if plain else expr.convert(output, expr.NCHW)).read())
-    np.savez(trial.removesuffix(".npz") + ".out.npz", *outputs)
+    outputs = [expr.convert(each, expr.NCHW) for each in module.forward(inputs)]
+    # `read` returns the memory of a variable, so these must live until it is written.
+    np.savez(trial.removesuffix(".npz") + ".out.npz", *(each.read() for each in outputs))
 
 
 if __name__ == "__main__":

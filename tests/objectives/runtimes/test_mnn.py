@@ -225,6 +225,23 @@ def test_kept_layers_are_refused(network: nn.Module, tmp_path: Path) -> None:
         Mnn.export(network, SHAPE, tmp_path / "net", kept)
 
 
+@here
+def test_large_outputs_are_copied_before_mnn_frees_them(tmp_path: Path) -> None:
+    """MNN returns arrays that do not own their memory."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Conv2d(4, 64, 3, padding=1).eval()
+    shape = (4, 96, 96)
+    artifact = Mnn.export(network, shape, tmp_path / "net.mnn")
+    inputs = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
+    scope: dict[str, Any] = {"np": np}
+    exec(Mnn.standalone(Mnn.Params()), scope)
+    for run in (Mnn.load(artifact.path, Mnn.Params()), scope["load"](str(artifact.path))):
+        outputs = [run(inputs[row : row + 1]) for row in range(3)]
+        expected = expected_of(network, inputs)
+        np.testing.assert_allclose(np.concatenate(outputs), expected, rtol=1e-4, atol=1e-5)
+
+
 # -- failures of the converter -----------------------------------------------------------------
 
 
