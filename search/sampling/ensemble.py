@@ -96,6 +96,9 @@ class Ensemble:
     (10 seeds), the forest's share of the front after 25, 50 and 100 trainings is .977, .987 and
     .994; with both up to 50 trials it is .961, .976 and .994.
 
+    Attributes:
+        is_forest: Whether the forest works alone.
+
     Args:
         options: Options of the sampler.
         forest: The random forest.
@@ -113,7 +116,7 @@ class Ensemble:
         self._options, self._forest, self._groups = options, forest, groups
         self._noise = 0.0 if options.acquisition == "mean" else options.noise
         both = options.surrogate == "ensemble" and is_ordered
-        self._is_forest = not both and options.surrogate != "gaussian_process"
+        self.is_forest = not both and options.surrogate != "gaussian_process"
         self._fits: dict[bytes, _Fit] = {}
 
     def draw(
@@ -135,7 +138,7 @@ class Ensemble:
             random: Random numbers for the draw.
             noise: Variances [K] between seeds; None if they are not known.
         """
-        if self._is_forest:
+        if self.is_forest:
             leaf = 1 if noise is None else leaf_size(noise, losses)
             return self._forest.draw(rows, losses, at, random, leaf=leaf)
         # The same numbers for both models, so that their errors do not cancel.
@@ -153,7 +156,7 @@ class Ensemble:
     ) -> EnsemblePosterior | ForestPosterior:
         """Returns the distribution of losses; the arguments are those of `draw`."""
         leaf = 1 if noise is None else leaf_size(noise, losses)
-        if self._is_forest:
+        if self.is_forest:
             return self._forest.posterior(rows, losses, at, random, leaf)
         all_rows, all_at = filled(rows), filled(at)
         variances = np.zeros(len(signs)) if noise is None else noise

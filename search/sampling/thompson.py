@@ -1,33 +1,32 @@
-"""The sampler `thompson`: Thompson sampling by hypervolume improvement.
+"""The sampler `thompson`: the hypervolume improvement that a surrogate predicts.
 
 For many assignments (pool.py), the cheap objectives are computed exactly; infeasible and earlier
 assignments are dropped. The other objectives are drawn from the posterior of a surrogate
-(ensemble.py). The assignment that adds most hypervolume to the front
-in this draw is proposed (hypervolume_improvement.py). Thompson sampling (Thompson 1933) means to
-explore by a draw instead of the mean.
+(loss_draws.py). The assignment that adds most hypervolume to the front is proposed
+(hypervolume_improvement.py): in the mean of several draws (expected improvement: Emmerich 2006), or
+in a single one (Thompson 1933).
 
 If the cost of training is known in advance, the hypervolume that a draw adds is divided by it. If a
 trained network is measured in several number formats without further training, it adds what all of
-them add together.
+them add together. Such networks are proposed by a single draw: a mean of several takes longer.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from paretune.search.front.pareto import Front
-from paretune.search.sampling.ensemble import MOST_TRIALS, Ensemble
+from paretune.search.sampling.ensemble import Ensemble
 from paretune.search.sampling.features import FeatureEncoder, Params, key_of
 from paretune.search.sampling.history import History
 from paretune.search.sampling.hypervolume_improvement import (
     ExpectedImprovement,
     HypervolumeImprovement,
 )
+from paretune.search.sampling.loss_draws import LossDraws
 from paretune.search.sampling.pool import CheapObjectives, Pool, PoolEntry
 from paretune.search.sampling.prior import Prior
 from paretune.search.sampling.random_forest import RandomForest
@@ -52,16 +51,6 @@ STARTUP_KNOWN = 5
 With 5 instead of 10 the share of the front after 25 trainings grows from .905 to .925 on `slice`,
 from .870 to .884 on `cells100` and from .967 to .975 on `macro` (bench_new_tables.py, means).
 Without known objectives it falls, on `car` from .902 to .846.
-"""
-
-DRAWS, FEW_DRAWS = 16, 8
-"""Draws for the expected improvement; the second with three or more objectives, for its time."""
-
-WIDTH = 1.5
-"""Width of these draws, in standard errors of the surrogate's mean.
-
-After few trials a surrogate is too sure. With a width of 1 some searches stand still: of 8 on
-`slice`, the mean share after 25 trainings is .925 +- .026, with 1.5 it is .943 +- .006.
 """
 
 STARTUP_DRAWS = 20
@@ -118,9 +107,6 @@ class ThompsonSampler:
         self._signs = np.array([-1.0 if d == "maximize" else 1.0 for d in objectives.values()])
         self._constraints = constraints
         self._forest = RandomForest(options)
-        expected = options.acquisition or ("expected" if cost is None else "thompson")
-        few = len(objectives) <= 2
-        self._draws = (DRAWS if few else FEW_DRAWS) if expected == "expected" else 1
         self._startup = options.startup_trials
         if cost is not None:
             self._startup = min(self._startup, STARTUP_NETWORKS * max(1, len(formats)))
@@ -130,6 +116,10 @@ class ThompsonSampler:
         self._ensemble = Ensemble(options, self._forest, features.groups, features.is_ordered)
         self.history = History(features, self._signs.tolist())
         self.noise: SeedNoise | None = None
+        acquisition = options.acquisition or ("expected" if cost is None else "thompson")
+        self._losses = LossDraws(
+            self._names, self._signs, self._ensemble, self.history, acquisition == "expected"
+        )
         self._prior = prior
         self._pool = Pool(
             space, features, constraints, options, self.history, seed, cheap, formats, prior
@@ -175,11 +165,11 @@ class ThompsonSampler:
         if not entries:
             return self.propose_mutation(random)
         rows = np.array([entry.row for entry in entries])
-        draws = self._draw_losses(entries, rows, random)
+        draws = self._losses.draw(entries, rows, self.noise, random)
         excesses = [self._constraint_excess(losses) for losses in draws]
         success = self._success_probability(rows[np.unique(owners, return_index=True)[1]], random)
         history = self.history
-        front = history.front if self.noise is None else self._expected_front(self.noise)
+        front = history.front if self.noise is None else self._losses.expected_front(self.noise)
         improvement = ExpectedImprovement(
             [
                 HypervolumeImprovement(front, history.losses, losses, owners, excess > 0)
@@ -258,65 +248,6 @@ class ThompsonSampler:
 
     # -- the surrogate ---------------------------------------------------------------------------
 
-    def _draw_losses(
-        self, entries: Sequence[PoolEntry], rows: np.ndarray, random: np.random.Generator
-    ) -> np.ndarray:
-        """Returns losses [S, N, M]: exact for cheap objectives, drawn for the others."""
-        losses = np.empty((self._draws, len(entries), len(self._names)))
-        exact = np.array([name in entries[0].cheap for name in self._names])
-        for index in np.flatnonzero(exact):
-            values = np.array([entry.cheap[self._names[index]] for entry in entries])
-            losses[:, :, index] = values * self._signs[index]
-        if not exact.all():
-            drawn = np.flatnonzero(~exact)
-            trial_rows, trial_losses = self.history.observations
-            known = ~np.isnan(trial_losses)
-            normals = _spread_normals(self._draws, len(self._names), random)
-            # Together if possible, as a tree learns all quantities at once.
-            groups = [drawn] if known[:, drawn].all() else np.split(drawn, len(drawn))
-            for group in groups:
-                some = known[:, group].all(axis=1)
-                observed = trial_losses[some][:, group]
-                noise = None if self.noise is None else self.noise.of(group)
-                args = (trial_rows[some], observed, self._signs[group], rows, random, noise)
-                if self._draws == 1:
-                    losses[0][:, group] = self._ensemble.draw(*args)
-                    continue
-                posterior = self._ensemble.posterior(*args)
-                shape = (len(rows), len(group))
-                for draw, normal in zip(losses, normals, strict=True):
-                    draw[:, group] = posterior.losses(np.broadcast_to(normal[group], shape))
-        return losses
-
-    def _expected_front(self, noise: SeedNoise) -> np.ndarray:
-        """Returns losses [front, M] of the front that the trials have without their luck.
-
-        A trial that was trained n times counts with its mean for n - 1 parts, and with what the
-        surrogate expects for one.
-        """
-        history = self.history
-        indices = history.feasible(MOST_TRIALS)
-        losses, noisy = history.losses, np.flatnonzero(noise.variances > 0)
-        if not len(indices) or not len(noisy):
-            return history.front
-        rows, every = history.observations
-        complete = ~np.isnan(every).any(axis=1)
-        expected = losses[indices]
-        posterior = self._ensemble.posterior(
-            rows[complete],
-            every[complete][:, noisy],
-            self._signs[noisy],
-            rows[indices],
-            np.random.default_rng(len(rows)),
-            noise.of(noisy),
-        )
-        expected[:, noisy] = posterior.losses(np.zeros((len(indices), len(noisy))))
-        share = 1.0 / history.trainings[indices][:, None]
-        front = Front()
-        for index, point in enumerate(share * expected + (1 - share) * losses[indices]):
-            front.add(index, point)
-        return front.losses
-
     def _success_probability(self, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Returns the probability [N] that a trial comes out with values."""
         trial_rows, successes = self.history.successes
@@ -336,19 +267,6 @@ class ThompsonSampler:
             excess = values - bound if constraint.upper else bound - values
             total += np.maximum(excess, 0.0) / (abs(bound) or 1.0)
         return total
-
-
-def _spread_normals(draws: int, objectives: int, random: np.random.Generator) -> np.ndarray:
-    """Returns numbers [S, M] that spread evenly over a wide normal distribution.
-
-    Each objective takes the same quantiles in another order (McKay 1979, Latin hypercube).
-    """
-    if draws == 1:
-        return np.zeros((1, objectives))
-    normal = statistics.NormalDist(0.0, WIDTH)
-    quantiles = np.array([normal.inv_cdf((draw + 0.5) / draws) for draw in range(draws)])
-    columns = [random.permutation(quantiles) for _ in range(objectives)]
-    return np.column_stack(columns)
 
 
 def _with_floor(costs: np.ndarray) -> np.ndarray:

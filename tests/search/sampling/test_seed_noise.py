@@ -98,8 +98,8 @@ def test_front_to_improve_is_without_luck_and_less_changed_after_repeats() -> No
     for x, value in enumerate(accuracies):
         sampler.history.add({"x": x}, [value], feasible=True)
     noise = SeedNoise(np.array([0.06**2]), 4)
-    once = sampler._expected_front(noise)[0, 0]
+    once = sampler._losses.expected_front(noise)[0, 0]
     sampler.history.trained_again({"x": 9}, [0.90], 9)
-    often = sampler._expected_front(noise)[0, 0]
+    often = sampler._losses.expected_front(noise)[0, 0]
     assert -0.90 <= often < once
-    assert sampler._expected_front(SeedNoise(np.array([0.0]), 4)).tolist() == [[-0.90]]
+    assert sampler._losses.expected_front(SeedNoise(np.array([0.0]), 4)).tolist() == [[-0.90]]
