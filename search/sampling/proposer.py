@@ -150,7 +150,9 @@ class Proposer:
         self._options = optuna_options(spec.sampler)
         make_sampler(spec.sampler.name, 0, spec.trials, self._options)  # refuses options at once
         cost_aware = spec.sampler.name == "auto" and spec.sampler.params.get("cost_aware", True)
-        surrogate = surrogate_of(spec.sampler, cheap is not None, cost is not None)
+        surrogate = surrogate_of(
+            spec.sampler, len(spec.objectives), cheap is not None, cost is not None
+        )
         self._choice = SamplerChoice(spec.sampler, surrogate)
         self.prior = Prior(spec.space, spec.prior) if spec.prior else None
         self._thompson = ThompsonSampler(

@@ -20,16 +20,16 @@ class AutoParams(Params):
 
     thompson: bool = Field(
         True,
-        description="use the sampler thompson for networks, and if objectives are known without "
-        "training; false: use TPE",
+        description="use the sampler thompson for networks, if objectives are known without "
+        "training, and for several objectives; false: use TPE",
     )
     cost_aware: bool = Field(
         True, description="divide a network's expected gain by the training that it still needs"
     )
     surrogate: Surrogate | None = Field(
         None,
-        description="model that thompson learns from trials; null: ensemble for networks, and for "
-        "your own trainer with `cheap`",
+        description="model that thompson learns from trials; null: ensemble, but TPE without a "
+        "model for a single objective that your own trainer measures",
     )
 
 

@@ -135,7 +135,7 @@ def test_tell_returns_false_for_a_trial_that_was_not_proposed_here(tmp_path: Pat
 def test_auto_learns_from_a_bounded_number_of_trials(tmp_path: Path) -> None:
     from paretune.search.sampling.memory import MEMORY
 
-    proposer = Proposer(spec(tmp_path, "auto"))
+    proposer = Proposer(spec(tmp_path, "{auto: {thompson: false}}"))
     params = {"architecture": "simple_cnn", "architecture.simple_cnn.width": "0.25"}
     params |= {"pruning": "none", "quantization": "none"}
     for value in range(5 * MEMORY):

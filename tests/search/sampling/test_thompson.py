@@ -16,6 +16,7 @@ from paretune.search.sampling.auto import (
     PROPOSAL_SECONDS,
     TIME_SHARE,
     SamplerChoice,
+    surrogate_of,
 )
 from paretune.search.sampling.features import ABSENT, FeatureEncoder, RandomAssignments
 from paretune.search.sampling.proposer import Outcome, Proposer
@@ -259,7 +260,25 @@ def samplers_of(sampler: Selection, cheap: bool, seconds: float | None, trials: 
     return names
 
 
-def test_auto_uses_thompson_with_cheap_objectives_and_tpe_without(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("params", "objectives", "cheap", "cost", "expected"),
+    [
+        ({}, 2, False, False, "ensemble"),
+        ({}, 1, False, False, None),
+        ({}, 1, True, False, "ensemble"),
+        ({}, 1, False, True, "ensemble"),
+        ({"n_startup_trials": 5}, 2, False, False, None),
+        ({"n_startup_trials": 5}, 2, True, False, "ensemble"),
+        ({"surrogate": "random_forest"}, 1, False, False, "random_forest"),
+    ],
+)
+def test_auto_takes_tpe_for_one_unknown_objective_or_options_of_tpe(
+    params: dict[str, Any], objectives: int, cheap: bool, cost: bool, expected: str | None
+) -> None:
+    assert surrogate_of(Selection("auto", params), objectives, cheap, cost) == expected
+
+
+def test_auto_uses_thompson_with_a_surrogate_and_tpe_without(tmp_path: Path) -> None:
     assert set(samplers_of(Selection("auto", {}), True, 60.0, 300)) == {"thompson"}
     assert set(samplers_of(Selection("auto", {}), False, 60.0, 300)) == {"auto"}
     assert set(samplers_of(Selection("auto", {"thompson": False}), True, 60.0, 300)) == {"auto"}
