@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.warm_process import AVAILABLE, WarmProcess
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 class Running:
     """A `paretune` process and the file of its output."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | WarmProcess
     log: Path
 
     def wait_for(self, text: str, seconds: float = 240) -> None:
@@ -37,6 +39,28 @@ class Running:
         return self.process.wait(480)
 
 
+NEEDS_IMPORTS = {"run", "worker", "optimize"}
+"""Commands that import torch, which a forked process need not do."""
+
+
+def _cold(command: list[str], variables: dict[str, str], log: Path) -> subprocess.Popen[str]:
+    with log.open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, *command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=variables,
+            # As from a terminal: a shell's background jobs, such as these tests, ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+
+def _warm(command: list[str], variables: dict[str, str], log: Path) -> WarmProcess:
+    return WarmProcess(command, ROOT, variables, log, log)
+
+
 @contextmanager
 def processes(folder: Path) -> Iterator[Callable[..., Running]]:
     """Yields `start("run", file)`; what it started and still runs is killed at the end.
@@ -48,18 +72,10 @@ def processes(folder: Path) -> Iterator[Callable[..., Running]]:
 
     def begin(*arguments: object, **environment: str) -> Running:
         log = folder / f"process-{len(running)}.log"
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "paretune", *map(str, arguments)],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-                # As from a terminal: a shell's background jobs, such as these tests, ignore Ctrl-C.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            )
-        running.append(Running(process, log))
+        command = ["-m", "paretune", *map(str, arguments)]
+        variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+        start = _warm if AVAILABLE and NEEDS_IMPORTS & {*command} else _cold
+        running.append(Running(start(command, variables, log), log))
         return running[-1]
 
     try:
