@@ -8,6 +8,7 @@ often, so the cheaper half counts for it.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,8 +31,12 @@ from paretune.search.study.stage import Stage
 
 __all__ = ["Estimate", "duration", "estimate"]
 
-PLANS, PLANS_QUICK = 8, 3
-"""Random plans that are built."""
+PLANS, LEAST_PLANS = 8, 3
+"""Random plans that are built, at most and at least; a quick rehearsal builds the fewest."""
+
+KNOWN = 0.2
+"""No more plans are built if the standard error of the mean time of deploying one is at most this
+share of it."""
 
 SIMULATED = 64
 """Random plans of which the training is added up; the first stages of several may be the same."""
@@ -168,8 +173,8 @@ def _rehearsed(rehearsal: Rehearsal) -> tuple[list[Rehearsed], list[float]]:
     """Builds random plans; returns them and the seconds that each takes to deploy."""
     rehearsed: list[Rehearsed] = []
     seconds: list[float] = []
-    for plan in _random_plans(rehearsal, PLANS_QUICK if rehearsal.quick else PLANS):
-        if rehearsal.over and rehearsed:
+    for plan in _random_plans(rehearsal, LEAST_PLANS if rehearsal.quick else PLANS):
+        if (rehearsal.over and rehearsed) or _is_known(seconds):
             break
         built = attempt("pretrain", lambda plan=plan: rehearsal.build(plan))  # type: ignore[misc]
         if isinstance(built, Refusal):
@@ -181,6 +186,14 @@ def _rehearsed(rehearsal: Rehearsal) -> tuple[list[Rehearsed], list[float]]:
                 attempt("deploy", lambda t=target, b=built: rehearsal.deploy(b.candidate, t))  # type: ignore[misc]
             seconds.append(time.perf_counter() - begun)
     return rehearsed, seconds
+
+
+def _is_known(seconds: Sequence[float]) -> bool:
+    """Returns whether enough plans were deployed to know how long one takes."""
+    if len(seconds) < LEAST_PLANS:
+        return False
+    error = statistics.stdev(seconds) / math.sqrt(len(seconds))
+    return error <= KNOWN * statistics.fmean(seconds)
 
 
 def _random_plans(rehearsal: Rehearsal, count: int) -> list[Plan]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paretune.search.preflight.estimate import Estimate, _mean_work, duration
+from paretune.search.preflight.estimate import Estimate, _is_known, _mean_work, duration
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
 from paretune.spaces.training.recipe import Recipe
@@ -78,3 +78,11 @@ def test_text_names_times_and_shares() -> None:
 )
 def test_duration_has_the_unit_that_people_use(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "known"),
+    [([], False), ([2.0, 2.0], False), ([1.0, 2.0, 1.5], True), ([0.5, 4.0, 1.0], False)],
+)
+def test_time_of_a_plan_is_known_when_enough_plans_agree(seconds: list[float], known: bool) -> None:
+    assert _is_known(seconds) is known
