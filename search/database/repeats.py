@@ -31,7 +31,7 @@ class Repeats(Tables):
             rows = connection.execute(statement.order_by(table.c.trial, table.c.repeat)).mappings()
             results: dict[int, tuple[SeedResult, ...]] = {}
             for row in rows:
-                results[row["trial"]] = (*results.get(row["trial"], ()), seed_result(row))
+                results[row["trial"]] = (*results.get(row["trial"], ()), seed_result(dict(row)))
         return results
 
     def trained_twice(self, names: Sequence[str]) -> list[list[list[float]]]:
