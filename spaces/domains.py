@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,26 +176,50 @@ def assign(node: Node, choose: Callable[[str, Domain], Any], path: str = "") -> 
             return choose(path, node)
 
 
-def condensed(node: Node) -> Node:
-    """Returns the same tree for `assign`, with each part that has no parameter as one literal.
+def assigner(node: Node, path: str = "") -> Callable[[Mapping[str, Any]], Any]:
+    """Returns a function: parameter name -> value, to one concrete value of the tree.
 
-    So `assign` takes less time. What it returns then shares these parts: it must not be changed.
+    It returns the same as `assign` in a fraction of the time. What it returns shares parts that
+    have no parameter, so it must not be changed.
+
+    Args:
+        node: The tree.
+        path: Prefix of the parameter names of this tree.
     """
     match node:
+        case Fixed(value):
+            return lambda params: value
         case Record() | Items():
-            fields = tuple((key, condensed(child)) for key, child in node.fields)
-            if all(isinstance(child, Fixed) for _, child in fields):
-                return Fixed(assign(node, _no_parameter))
-            children = tuple(child for _, child in fields)
-            return Record(fields) if isinstance(node, Record) else Items(children)
+            return _fields_assigner(node, path)
         case Choice(options):
-            return Choice(tuple((label, condensed(child)) for label, child in options))
-        case _:
-            return node
+            branches = {label: assigner(child, path) for label, child in options}
+            return lambda params: branches[params[path]](params)
+        case Float() | Int():
+            return lambda params: params[path]
 
 
-def _no_parameter(name: str, domain: Domain) -> Any:
-    raise AssertionError(name)
+def _fields_assigner(node: Record | Items, path: str) -> Callable[[Mapping[str, Any]], Any]:
+    shared: dict[str, Any] = {}
+    varying: list[tuple[str, Callable[[Mapping[str, Any]], Any]]] = []
+    for key, child in node.fields:
+        make = assigner(child, f"{path}.{key}" if path else key)
+        shared[key] = None  # in the order of the fields
+        if next(parameters(child), None) is None:
+            shared[key] = make({})
+        else:
+            varying.append((key, make))
+    listed = isinstance(node, Items)
+    fixed = list(shared.values()) if listed else shared
+    if not varying:
+        return lambda params: fixed
+
+    def assigned(params: Mapping[str, Any]) -> Any:
+        value = shared.copy()
+        for key, make in varying:
+            value[key] = make(params)
+        return list(value.values()) if listed else value
+
+    return assigned
 
 
 def count(node: Node) -> float:

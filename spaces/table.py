@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ class Table:
         path = self._entries.get(name) or self._hidden.get(name) or self._path(name)
         module, _, attribute = path.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            return getattr(_imported(module), attribute)
         except Exception as error:  # a user's module can raise anything
             if name in {
                 **self._entries,
@@ -142,6 +143,14 @@ class Option:
     def dump(self) -> dict[str, Any]:
         """Returns `{name: {parameters}}` as in a study file, with defaults."""
         return {self.name: self.params.model_dump()}
+
+
+def _imported(name: str) -> Any:
+    """Returns a module; one that is loaded is asked for thousands of times in a search."""
+    module = sys.modules.get(name)
+    if module is None or getattr(getattr(module, "__spec__", None), "_initializing", False):
+        return importlib.import_module(name)  # waits for a thread that imports it
+    return module
 
 
 class Slot:

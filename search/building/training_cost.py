@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from paretune.inputs import sizes
@@ -83,14 +84,14 @@ class TrainingCosts:
         What does not change with the stage cache is computed once.
         """
         trainings = self._trainings(plan)
-        architecture = plan.stages[0].params["architecture"]
+        example = cache(partial(self.example, plan.stages[0].params["architecture"]))
 
         def cost() -> float:
             left = [training for training in trainings if not self._cache.has(training.key)]
             if not left:
                 return 0.0
-            example = self.example(architecture)
-            return sum(training.epochs * training.work(example) for training in left)
+            work = example()
+            return sum(training.epochs * training.work(work) for training in left)
 
         return cost
 

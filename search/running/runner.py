@@ -27,6 +27,7 @@ from paretune.search.running.failed_trials import FailedTrials
 from paretune.search.running.final_session import measure_final
 from paretune.search.running.first_plans import plans_to_try_first
 from paretune.search.running.format_variants import FormatVariants
+from paretune.search.running.garbage import loaded_objects_unvisited
 from paretune.search.running.liveness import lives
 from paretune.search.running.racing_turns import RacingTurns
 from paretune.search.running.recovery import (
@@ -250,7 +251,8 @@ class Runner:
             self._store.add_front(self._growth.point(0, first.finished), is_last=False)
         self._variants = FormatVariants(self._study, self._earlier)
         self._seeds = self._seed_learning()
-        end = self._search() if self._role.trains else self._measure_trained()
+        with loaded_objects_unvisited():
+            end = self._search() if self._role.trains else self._measure_trained()
         if end.over and not end.exhausted and self._plans.all_begun(at_end=True):
             total = self._plans.total(at_most=math.inf)
             end = Ending(plans_text(total or 0), end.ok, exhausted=True)
@@ -259,9 +261,7 @@ class Runner:
             for number, result in self._turns.stop_all():
                 self._take_in(number, result, None)
         if self._role.measures:
-            measure_final(
-                self._study, self._report, self._seconds_left, self._role.trains
-            )
+            measure_final(self._study, self._report, self._seconds_left, self._role.trains)
         self._store.update_study(end_reason=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, self._limit))
         return end

@@ -15,7 +15,7 @@ from paretune.spaces.domains import (
     Int,
     Node,
     assign,
-    condensed,
+    assigner,
     parameters,
 )
 
@@ -173,8 +173,9 @@ class RandomAssignments:
     """
 
     def __init__(self, space: Node) -> None:
-        self._space, self._condensed = space, condensed(space)
+        self._space, self._assigner = space, assigner(space)
         self.parameters = list(parameters(space))
+        self._fields = [(each.name, each.domain, each.condition) for each in self.parameters]
 
     def draw(self, random: np.random.Generator, decided: Params | None = None) -> dict[str, Any]:
         """Returns a uniform draw.
@@ -216,7 +217,7 @@ class RandomAssignments:
 
     def shared_choices(self, params: Params) -> Any:
         """Returns the same in less time, with parts that other values share: not to be changed."""
-        return assign(self._condensed, lambda name, _: params[name])
+        return self._assigner(params)
 
     def assign(self, choose: Callable[[str, Domain], Any]) -> dict[str, Any]:
         """Returns the parameters that `assign` asks for, without building the value.
@@ -224,9 +225,12 @@ class RandomAssignments:
         Most assignments are only compared, so their value is not needed.
         """
         params: dict[str, Any] = {}
-        for parameter in self.parameters:
-            if all(params.get(name) == label for name, label in parameter.condition):
-                params[parameter.name] = choose(parameter.name, parameter.domain)
+        for name, domain, condition in self._fields:
+            for other, label in condition:  # `all` takes three times as long
+                if params.get(other) != label:
+                    break
+            else:
+                params[name] = choose(name, domain)
         return params
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -57,13 +57,13 @@ def deployments(plan: Plan) -> tuple[Deployment, ...]:
     """Returns the deployments of a plan, the first target's first."""
     stage = plan.stage("deploy")
     assert stage is not None
-    return _deployments(json.dumps(stage.params))  # in their order: the first target counts
+    return _deployments(marshal.dumps(stage.params, 2))
 
 
 @lru_cache
-def _deployments(text: str) -> tuple[Deployment, ...]:
-    """Returns the same for the parameters as JSON; all plans of a study share them."""
-    params = json.loads(text)
+def _deployments(content: bytes) -> tuple[Deployment, ...]:
+    """Returns the same for the serialized parameters, which all plans of a study share."""
+    params = marshal.loads(content)
     runtimes = params.get("targets") or {None: params["runtime"]}
     options = {target: Slot(RUNTIMES).option(value) for target, value in runtimes.items()}
     return tuple(

@@ -16,14 +16,17 @@ from paretune.spaces.domains import (
     Fixed,
     Float,
     Int,
+    Items,
     Node,
     Parameter,
     Record,
     assign,
+    assigner,
     assignments,
     count,
     label_of,
     parameters,
+    with_ends_only,
 )
 
 TREE = Record(
@@ -306,3 +309,11 @@ def test_label_is_the_text_itself_or_json(value: Any, label: str) -> None:
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False)))
 def test_label_parses_back_to_its_literal(value: Any) -> None:
     assert json.loads(label_of(value)) == value
+
+
+@pytest.mark.parametrize("params", list(assignments(with_ends_only(TREE))))
+def test_assigner_returns_what_assign_does_in_the_same_order(params: dict[str, Any]) -> None:
+    tree = Record((("network", TREE), ("list", Items((Fixed(1), TREE))), ("rest", Items(()))))
+    params = {f"{part}.{name}": v for part in ("network", "list.1") for name, v in params.items()}
+    expected = assign(tree, lambda name, domain: params[name])
+    assert json.dumps(assigner(tree)(params)) == json.dumps(expected)

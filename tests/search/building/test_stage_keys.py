@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from paretune.search.building.sources import may_name_sources, sources_of
 from paretune.search.building.stage_keys import Chain, Link, SeedRepeat
 from paretune.search.study.plan import Plan
+from paretune.search.study.spec import canonical
 from paretune.search.study.stage import Stage
 from paretune.search.tasks.classification import classification
 from paretune.search.user_code import add_import_folders
@@ -82,3 +84,29 @@ def test_module_of_an_own_loss_is_part_of_the_key(
     [after, _] = links(tmp_path, loss="losses_of_keys:flat")
     assert after.digest != before.digest
     assert after.seed == before.seed
+
+
+def test_stage_of_a_checkpoint_has_another_key_after_its_file_has_changed(tmp_path: Path) -> None:
+    network = {"architecture": {"simple_cnn": {"width": 1.0}}, "checkpoint": "weights.pt"}
+    plan = Plan((Stage("pretrain", {**network, "recipe": None}),))
+    chain = Chain("data", 0, lambda described: None, tmp_path)  # type: ignore[arg-type, return-value]
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"first")
+    [first] = chain.links(plan, None)
+    file.write_bytes(b"other weights")
+    [second] = chain.links(plan, None)
+    assert first.digest != second.digest
+
+
+@pytest.mark.parametrize(
+    ("value", "names_some"),
+    [
+        ({"python": {"factory": "pkg.mod:Net"}}, True),
+        ({"pkg.mod:Net": {"width": 1}}, True),
+        ({"transformers": {"checkpoint": "folder"}}, True),
+        ({"simple_cnn": {"width": 0.5}, "schedule": {"cosine": {"end": 0.0}}}, False),
+    ],
+)
+def test_sources_are_looked_for_where_json_may_name_some(value: Any, names_some: bool) -> None:
+    assert may_name_sources(canonical(value)) is names_some
+    assert names_some or not sources_of(value, Path())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from paretune.search.sampling.features import RandomAssignments
-from paretune.search.sampling.mutations import BLOCK, FRESH, Mutations
+from paretune.search.sampling.mutations import BLOCK, FRESH, Mutations, generator_of
 from paretune.spaces.domains import Float, Record
 
 SPACE = Record((("x", Float(0.0, 1.0)), ("y", Float(0.0, 1.0))))
@@ -63,3 +64,10 @@ def test_forgotten_mutations_are_made_again() -> None:
     made.forget()
     assert list(made.of(parents(2), 0, 10)) == before
     assert len(encoded) == 20
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2**32 - 1, 2**32, 2**70 + 1])
+def test_generator_is_that_of_a_list_of_numbers(seed: int) -> None:
+    text = "(('width', 1.5), ('größe', '😀'))"
+    expected = np.random.default_rng([seed, 70, *map(ord, text)])
+    assert generator_of(seed, 70, text).random() == expected.random()
