@@ -22,7 +22,7 @@ from paretune.search.building.stage_keys import SeedRepeat
 from paretune.search.building.watch import StageError
 from paretune.search.study.plan import Plan
 from paretune.search.study.repeated_stages import first_repeated
-from paretune.search.study.seed_results import SeedResult, repeat_seed
+from paretune.search.study.seed_results import SeedResult, SeedState, repeat_seed
 from paretune.search.study.spec import canonical, digest
 from paretune.search.trial.watching import watch_of
 from paretune.spaces.base import InfeasibleCandidate
@@ -81,7 +81,7 @@ class SeedTraining:
         try:
             validation, test = self._measured(trial.number, plan, repeat, watch)
         except StageError as error:
-            state = "infeasible" if error.infeasible else "failed"
+            state: SeedState = "infeasible" if error.infeasible else "failed"
             spent = time.monotonic() - begun - watch.held
             return SeedResult(repeat, state, reason=error.to_json(), seconds=spent)
         spent = time.monotonic() - begun - watch.held

@@ -13,7 +13,7 @@ from paretune.search.errors import UserError
 from paretune.search.measuring.gauge import values_by_name, violations_of
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import RACING, Result, TrialRecord
-from paretune.search.study.seed_results import SeedResult, repeat_seed
+from paretune.search.study.seed_results import SeedResult, SeedState, repeat_seed
 from paretune.search.study.spec import TrainerSpec, digest
 from paretune.search.study.stage import Stage
 from paretune.search.trial.events import Reporter, StageDone, StageStarted, StepDone
@@ -106,7 +106,7 @@ class TrainerStudy(OpenStudy):
                 measured = self._results.all(answer, cheap, self._trainer.evaluate)
                 self._refuse_unread_seed(hook)
         except StageError as error:
-            state = "infeasible" if error.infeasible else "failed"
+            state: SeedState = "infeasible" if error.infeasible else "failed"
             spent = time.monotonic() - begun - watch.held
             return SeedResult(repeat, state, reason=error.to_json(), seconds=spent)
         trained = {name: m for name, m in measured.items() if name not in cheap}
