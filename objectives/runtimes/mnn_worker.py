@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import import_module
 
 
 def main() -> None:
@@ -40,10 +41,9 @@ def begin(step: str) -> None:
 
 def convert(source: str, target: str, options: list[str]) -> None:
     """Converts the network, or ends the process."""
-    import _tools
-
+    tools = import_module("_tools")  # a module of MNN's package that has no types
     files = ["--modelFile", source, "--MNNModel", target]
-    _tools.mnnconvert(["mnnconvert", "-f", "ONNX", *files, *options])
+    tools.mnnconvert(["mnnconvert", "-f", "ONNX", *files, *options])
     if not os.path.exists(target):
         sys.exit(1)
 
