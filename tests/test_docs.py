@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from support.markdown import (
     sentences,
     shown_commands,
 )
-from support.warm_process import AVAILABLE, WarmProcess
+from support.warm_process import run_python
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -252,27 +251,26 @@ Run = Callable[..., str]
 
 def run(folder: Path, *arguments: str) -> str:
     """Runs Python in a folder and returns its output."""
-    process = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "118"},
+    command = [sys.executable, *arguments]
+    return output_of(
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, env=narrow())
     )
-    assert process.returncode == 0, f"{arguments}: {process.stdout}{process.stderr}"
-    return process.stdout
 
 
 def run_warm(folder: Path, *arguments: str) -> str:
     """Does the same in a process that needs no time for its imports."""
-    if not AVAILABLE:
-        return run(folder, *arguments)
-    with tempfile.TemporaryDirectory() as name:
-        out, err = Path(name) / "out", Path(name) / "err"
-        environment = {**os.environ, "COLUMNS": "118"}
-        code = WarmProcess(arguments, folder, environment, out, err).wait()
-        assert code == 0, f"{arguments}: {out.read_text()}{err.read_text()}"
-        return out.read_text()
+    return output_of(run_python(arguments, folder, narrow()))
+
+
+def narrow() -> dict[str, str]:
+    """The environment, with lines as short as the pages show them."""
+    return {**os.environ, "COLUMNS": "118"}
+
+
+def output_of(process: subprocess.CompletedProcess[str]) -> str:
+    """The output of a process that worked."""
+    assert process.returncode == 0, f"{process.args}: {process.stdout}{process.stderr}"
+    return process.stdout
 
 
 SHORTER = {

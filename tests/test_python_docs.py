@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 import paretune
 from paretune.search.cli import NAMES
 from support.markdown import blocks
+from support.warm_process import run_python
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 
@@ -34,9 +33,7 @@ def test_blocks_run_in_order(tmp_path: Path) -> None:
     assert len(code) >= 9
     script = tmp_path / "page.py"
     script.write_text("\n".join(code))
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=580
-    )
+    done = run_python([str(script)], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all 3 trials are done; report: " in done.stdout
     assert "3 of 3 trials done" in done.stdout

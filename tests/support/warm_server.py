@@ -22,6 +22,8 @@ import tempfile
 from contextlib import suppress
 from typing import Any
 
+import numpy
+
 REAP_EVERY = 0.02
 """Seconds between two looks at the children."""
 
@@ -108,6 +110,7 @@ def become(request: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tempfile.tempdir = None
+    numpy.random.seed()  # the fork has copied the state
     sys.argv = ["-c" if request["arguments"][0] == "-c" else ""]
     more = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[1:1] = [path for path in more if path and path not in sys.path]
