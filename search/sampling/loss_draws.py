@@ -39,7 +39,7 @@ class LossDraws:
 
     def __init__(
         self,
-        names: Sequence[str],
+        names: list[str],
         signs: np.ndarray,
         ensemble: Ensemble,
         history: History,

@@ -215,6 +215,7 @@ def test_region_of_infeasible_trials_is_avoided(tmp_path: Path) -> None:
     [
         "thompson",
         "{thompson: {acquisition: mean}}",
+        "{thompson: {acquisition: thompson}}",
         "{thompson: {rank_transform: false}}",
         "{thompson: {surrogate: gaussian_process}}",
         "{thompson: {surrogate: gaussian_process, acquisition: mean}}",
