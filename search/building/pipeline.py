@@ -460,16 +460,21 @@ class Pipeline:
         with host_lock.working():
             return estimated(trained, subnets, context, images)
 
-    def elastic_networks(self, plan: Plan) -> ElasticNetworks:
-        """Returns the network of a plan before and after its elastic training, which is cached."""
+    def elastic_networks(self, plan: Plan) -> ElasticNetworks | None:
+        """Returns the network of a plan before and after its elastic training; trains nothing.
+
+        Returns:
+            None if the cache has dropped one of them.
+        """
         link = self._elastic_link(plan)
         cut = [stage.kind for stage in plan.stages].index(ELASTIC)
-        return ElasticNetworks(
-            self.candidate(Plan(plan.stages[:cut]), Watch()),
-            self.candidate(Plan(plan.stages[: cut + 1]), Watch()),
-            self._context(link, lambda event: None, Watch()),
-            (self._cache.stage_seconds(link.digest) or {}).get(ELASTIC),
-        )
+        plans = [Plan(plan.stages[:cut]), Plan(plan.stages[: cut + 1])]
+        if not all(map(self.trained, plans)):
+            return None
+        source, trained = (self.candidate(each, Watch()) for each in plans)
+        context = self._context(link, lambda event: None, Watch())
+        seconds = (self._cache.stage_seconds(link.digest) or {}).get(ELASTIC)
+        return ElasticNetworks(source, trained, context, seconds)
 
     def _elastic_link(self, plan: Plan) -> Link:
         return next(link for link in self._links(plan) if link.stage.kind == ELASTIC)

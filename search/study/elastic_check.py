@@ -258,8 +258,8 @@ def advice(training: Mapping[str, Any], finetune_epochs: int) -> tuple[str, ...]
 def rate_of(training: Mapping[str, Any]) -> float | None:
     """Returns the learning rate of a stage `elastic`; None if its optimizer has none."""
     optimizer = training["recipe"]["optimizer"]
-    options = next(iter(optimizer.values()), {}) if isinstance(optimizer, Mapping) else {}
-    rate = options.get("lr")
+    options = [*optimizer.values()] if isinstance(optimizer, Mapping) else []
+    rate = options[0].get("lr") if options else None
     return rate if isinstance(rate, float) else None
 
 

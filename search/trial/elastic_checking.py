@@ -109,7 +109,7 @@ class ElasticChecking:
     def _checked(
         self, plan: Plan, scores: Sequence[SubnetScore], watch: Watch
     ) -> ElasticCheck | None:
-        """Returns the figures of a training; None if it has too few scores."""
+        """Returns the figures of a training; None if it has too few scores, or is not cached."""
         from paretune.spaces.elastic.estimates import chance_level, network_estimate
         from paretune.spaces.pruning.training_loss import BATCH, batches
 
@@ -118,6 +118,8 @@ class ElasticChecking:
         if not others or not full:
             return None
         networks = self._bench.pipeline.elastic_networks(plan)
+        if networks is None:
+            return None
         context, examples = networks.context, full[0].examples
         with host_lock.working():
             chance = chance_level(context, examples)
