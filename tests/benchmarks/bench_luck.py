@@ -146,15 +146,17 @@ def main() -> None:
     for repeats, each in figures.items():
         print(f"repeats {repeats}: {text(each)}")
     once, often = figures.values()
-    for name in once:
+    for name in (name for name in once if name in often):
         if once[name]:
-            print(f"{name}: ratio {often[name] / once[name]:.2f} of repeats 1")
+            print(f"  RATIO {name}, to repeats 1: {often[name] / once[name]:.2f}")
 
 
 def summary(fronts: Sequence[Front]) -> dict[str, float]:
     """Returns the figures of some fronts."""
     gaps = [gap for front in fronts for gap in front.gaps()]
     kept = [on for front in fronts for on in front.on_front()]
+    if not gaps:
+        return {"members": 0.0, "seconds": sum(front.seconds for front in fronts)}
     return {
         "members": float(len(gaps)),
         "within one point": statistics.fmean(abs(gap) <= POINT for gap in gaps),

@@ -43,6 +43,7 @@ SMALL = {
     "bench_pairs.py": ["--examples", "200", "--samples", "20"],
     "bench_python.py": ["--trials", "20", "--repeats", "1"],
     "bench_profile.py": ["--networks", "1", "--seconds", "0.2"],
+    "bench_luck.py": ["--trials", "3", "--seeds", "1", "--fresh", "1"],
     "bench_measuring.py": ["--repeats", "1", "--seconds", "0.1"],
     "bench_monitoring.py": ["--blocks", "1", "--runs", "2"],
     "bench_pruning.py": ["--epochs", "1", "--images", "128"],
