@@ -8,7 +8,8 @@ Each command is a separate process, as a user types it. The sides run in turn:
 
 For each, wall and processor time are printed. The peer is the quiet side of the same run. A study
 starts anew on each side. Its baseline trial is timed by its own record, as the second peer: a run
-should not take much longer than its networks need.
+should not take much longer than its networks need. What the training of the other trials takes is
+printed beside, also in baseline trials: no run with the same trials takes less.
 
 Targets: the quickstart busy in at most 2.5 times its quiet time, and in at most 10 times its
 baseline trial; `export` and `verify` in at most 10 s on a busy host.
@@ -36,10 +37,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paretune.objectives.host import cores
+from paretune.search.interface.reading import read_record
 
 QUICKSTART = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
 
 PARETUNE = [sys.executable, "-m", "paretune"]
+
+TRAINING = ("pretrain", "finetune")
+"""The stages of the quickstart that train."""
 
 BUSY = "while True: sum(range(10**5))"
 
@@ -58,6 +63,7 @@ class Side:
         wall: Command -> seconds by the wall clock of each run.
         cpu: Command -> seconds of processor time of each run, children included.
         baseline: Seconds of the baseline trial of each run.
+        training: Seconds of training in all other trials of each run.
     """
 
     name: str
@@ -67,6 +73,7 @@ class Side:
     wall: dict[str, list[float]] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
     baseline: list[float] = field(default_factory=list)
+    training: list[float] = field(default_factory=list)
 
     def run(self, overrides: list[str], verifies: bool) -> None:
         """Runs the commands once in a new folder."""
@@ -76,6 +83,7 @@ class Side:
             settings = [word for text in overrides for word in ("--set", text)]
             printed = self._time("run", [str(study), *settings], name)
             self.baseline += [float(m["seconds"]) for m in BASELINE.finditer(printed)]
+            self.training.append(training_seconds(study.with_suffix("") / "study.db"))
             if verifies:
                 exported = str(Path(name) / "exported")
                 pick = ["--pick", "baseline", "-o", exported]
@@ -101,6 +109,13 @@ class Side:
     def median(self, command: str) -> float:
         """Returns the median wall time of a command in seconds."""
         return statistics.median(self.wall[command])
+
+
+def training_seconds(database: Path) -> float:
+    """Returns the seconds that all trials but the baseline have trained."""
+    trials = read_record(f"sqlite:///{database}").trials
+    seconds = [trial.seconds for trial in trials if trial.number and trial.repeat_of is None]
+    return sum(each.get(stage, 0.0) for each in seconds for stage in TRAINING)
 
 
 @contextmanager
@@ -158,6 +173,8 @@ def show(sides: list[Side]) -> None:
         if side.baseline:
             ratio = side.median("run") / statistics.median(side.baseline)
             print(f"  RATIO run / its baseline trial, {side.name}: {ratio:.1f} (target: 10)")
+            ratio = statistics.median(side.training) / statistics.median(side.baseline)
+            print(f"  RATIO training of the other trials / the same, {side.name}: {ratio:.1f}")
 
 
 def main() -> None:
