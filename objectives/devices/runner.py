@@ -954,8 +954,9 @@ class MnnSession:
         settings["precision"] = 2 if notes["float16"] else 1  # low, high
         settings["memory"] = 2 if notes["low_memory"] else 0  # low, normal
         manager = nn.create_runtime_manager((settings,))
-        self._module = nn.load_module_from_file(path, [], [], runtime_manager=manager)
-        self._expr, self._outputs = expr, notes["outputs"]
+        names = notes["inputs"], list(notes["outputs"])
+        self._module = nn.load_module_from_file(path, *names, runtime_manager=manager)
+        self._expr, self._outputs = expr, list(notes["outputs"].values())
         self._types = {"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}
 
     def __call__(self, *inputs: Any) -> Any:

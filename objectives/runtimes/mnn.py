@@ -107,7 +107,8 @@ def load(path):
     settings["precision"] = 2 if notes["float16"] else 1  # low, high
     settings["memory"] = 2 if notes["low_memory"] else 0  # low, normal
     manager = MNN.nn.create_runtime_manager((settings,))
-    module = MNN.nn.load_module_from_file(path, [], [], runtime_manager=manager)
+    names = notes["inputs"], list(notes["outputs"])
+    module = MNN.nn.load_module_from_file(path, *names, runtime_manager=manager)
     fed = {{"int64": "int32", "bool": "int32"}}
     types = {{"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}}
 
@@ -119,7 +120,8 @@ def load(path):
             variables.append(expr.const(values, list(values.shape), expr.NCHW, types[kind]))
         outputs = [expr.convert(x, expr.NCHW) for x in module.forward(variables)]
         # `read` returns memory of the output, which lives until the copy
-        arrays = tuple(x.read().astype(kind) for x, kind in zip(outputs, notes["outputs"]))
+        kinds = notes["outputs"].values()
+        arrays = tuple(x.read().astype(kind) for x, kind in zip(outputs, kinds))
         return arrays[0] if len(arrays) == 1 else arrays
 
     return {"run" if several else "lambda inputs: run(inputs)"}

@@ -79,12 +79,11 @@ def convert(
     plain = draft.with_name("float.onnx")
     artifact = OnnxRuntime.export(model, shape, plain)
     trials = _trials(model, signature)
-    types = tuple(str(output.dtype) for output in trials[0].outputs)
-    _check_outputs(types)
+    outputs = _outputs(artifact.path, trials[0])
     half = "float16" in quantization
     if half:
         round_weights(plain)
-    notes = MnnNotes(types, half, low_memory=bool(quantization) and not half)
+    notes = MnnNotes(signature.names, outputs, half, bool(quantization) and not half)
     options = [*EXACT_GELU, "--bizCode", notes.text, *_options(quantization)]
     _run_worker(plain, draft, options, notes, signature, trials)
     settle_uuid(draft)
@@ -138,12 +137,23 @@ def _check_inputs(signature: Signature) -> None:
             )
 
 
-def _check_outputs(types: Sequence[str]) -> None:
-    for kind in types:
+def _outputs(path: Path, trial: MnnTrial) -> dict[str, str]:
+    """Returns name -> type of the outputs of an .onnx file.
+
+    Raises:
+        Unmeasurable: MNN has no such type.
+    """
+    import onnx
+
+    names = [output.name for output in onnx.load(str(path), load_external_data=False).graph.output]
+    outputs = {n: str(x.dtype) for n, x in zip(names, trial.outputs, strict=True)}
+    for name, kind in outputs.items():
         if kind not in FED:
             raise Unmeasurable(
-                f"mnn has no type for an output that is {kind}; it has those of {', '.join(FED)}"
+                f"mnn has no type for the output {name}, which is {kind}; it has those of "
+                f"{', '.join(FED)}"
             )
+    return outputs
 
 
 def _trials(model: torch.nn.Module, signature: Signature) -> list[MnnTrial]:
@@ -183,6 +193,8 @@ def _run_worker(
         "target": str(target),
         "options": list(options),
         "settings": settings_of(notes),
+        "inputs": list(notes.inputs),
+        "outputs": list(notes.outputs),
         "trials": list(map(str, files)),
     }
     try:

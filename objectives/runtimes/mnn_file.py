@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,12 +25,15 @@ class MnnNotes:
     """What a session needs to know beside the network.
 
     Attributes:
-        outputs: Type of each output; MNN itself returns 64-bit integers and booleans as int32.
+        inputs: Names of the inputs in the network's order; MNN may have another one.
+        outputs: Name and type of each output, in order. MNN itself returns 64-bit integers and
+            booleans as int32.
         float16: Compute floats in 16 bits, where the processor can.
         low_memory: Keep weights of few bits as they are in memory, and round activations to int8.
     """
 
-    outputs: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, str]
     float16: bool = False
     low_memory: bool = False
 
@@ -53,9 +57,10 @@ def read_notes(path: Path) -> MnnNotes:
         ):
             begin, end = _text(content, NOTES)
             notes = json.loads(content[begin:end])
-        outputs = tuple(map(str, notes["outputs"]))
-        return MnnNotes(outputs, bool(notes["float16"]), bool(notes["low_memory"]))
-    except (OSError, struct.error, ValueError, KeyError, TypeError) as error:
+        outputs = {str(name): str(kind) for name, kind in notes["outputs"].items()}
+        modes = bool(notes["float16"]), bool(notes["low_memory"])
+        return MnnNotes(tuple(map(str, notes["inputs"])), outputs, *modes)
+    except (OSError, struct.error, ValueError, LookupError, AttributeError, TypeError) as error:
         raise Unmeasurable(
             f"mnn cannot load {path.name}: it is damaged, or Paretune did not write it ({error})"
         ) from error

@@ -55,11 +55,12 @@ class MnnSession:
             settings = {"backend": "CPU", "numThread": threads, **settings_of(notes)}
             try:
                 manager = nn.create_runtime_manager((settings,))
-                self._module = nn.load_module_from_file(str(path), [], [], runtime_manager=manager)
+                names = list(notes.inputs), list(notes.outputs)
+                self._module = nn.load_module_from_file(str(path), *names, runtime_manager=manager)
             except Exception as error:  # a SystemError for every cause
                 raise Unmeasurable(f"mnn cannot load {path.name}: it is damaged") from error
         self._types = {"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}
-        self._expr, self._outputs = expr, [np.dtype(name) for name in notes.outputs]
+        self._expr, self._outputs = expr, [np.dtype(kind) for kind in notes.outputs.values()]
 
     def __call__(self, *inputs: np.ndarray) -> Outputs:
         """Runs a batch."""

@@ -7,6 +7,7 @@ The process does not import Paretune. It reads its task as JSON from standard in
 - source, target: the .onnx file and the .mnn file;
 - options: arguments of the converter;
 - settings: how a session will run the file: MNN's precision and memory modes;
+- inputs, outputs: their names, in order;
 - trials: .npz files of inputs to run the result on.
 
 It writes the outputs for trial.npz to trial.out.npz. What MNN prints goes to standard error.
@@ -19,6 +20,7 @@ import json
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 
 def main() -> None:
@@ -30,7 +32,7 @@ def main() -> None:
     convert(task["source"], task["target"], task["options"])
     begin("run")
     for trial in task["trials"]:
-        run(task["target"], trial, task["settings"])
+        run(task, trial)
 
 
 def begin(step: str) -> None:
@@ -48,18 +50,19 @@ def convert(source: str, target: str, options: list[str]) -> None:
         sys.exit(1)
 
 
-def run(target: str, trial: str, settings: dict[str, int]) -> None:
+def run(task: dict[str, Any], trial: str) -> None:
     """Runs the file on inputs and writes its outputs."""
     import MNN
     import numpy as np
     from MNN import expr
 
     types = {"float32": expr.float, "int32": expr.int, "uint8": expr.uint8}
-    chosen = {"backend": "CPU", "numThread": 1, **settings}
-    manager = MNN.nn.create_runtime_manager((chosen,))
-    module = MNN.nn.load_module_from_file(target, [], [], runtime_manager=manager)
+    settings = {"backend": "CPU", "numThread": 1, **task["settings"]}
+    manager = MNN.nn.create_runtime_manager((settings,))
+    names = task["inputs"], task["outputs"]
+    module = MNN.nn.load_module_from_file(task["target"], *names, runtime_manager=manager)
     with np.load(trial) as file:
-        arrays = [file[name] for name in module.get_info()["inputNames"]]
+        arrays = [file[name] for name in task["inputs"]]
     inputs = [expr.const(x, list(x.shape), expr.NCHW, types[str(x.dtype)]) for x in arrays]
     outputs = [expr.convert(each, expr.NCHW) for each in module.forward(inputs)]
     # `read` returns the memory of a variable, so these must live until it is written.

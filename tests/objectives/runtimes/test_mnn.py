@@ -311,7 +311,7 @@ def test_file_that_paretune_did_not_write_or_that_is_cut_off_is_unmeasurable(
 ) -> None:
     path = tmp_path / "net.mnn"
     Mnn.export(network, SHAPE, path, {"float16": {}})
-    assert read_notes(path) == MnnNotes(("float32",), float16=True)
+    assert read_notes(path) == MnnNotes(("input",), {"logits": "float32"}, float16=True)
     content = path.read_bytes()
     for damaged in (
         content[:-64],
@@ -351,5 +351,7 @@ def test_worker_does_not_import_what_sends_a_log() -> None:
 
 
 def test_notes_are_json_that_other_programs_read() -> None:
-    notes = json.loads(MnnNotes(("float32", "int64"), low_memory=True).text)
-    assert notes == {"outputs": ["float32", "int64"], "float16": False, "low_memory": True}
+    outputs = {"scores": "float32", "best": "int64"}
+    notes = json.loads(MnnNotes(("a", "b"), outputs, low_memory=True).text)
+    modes = {"float16": False, "low_memory": True}
+    assert notes == {"inputs": ["a", "b"], "outputs": outputs, **modes}
