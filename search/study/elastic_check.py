@@ -245,8 +245,6 @@ def advice(training: Mapping[str, Any], finetune_epochs: int) -> tuple[str, ...]
     """
     elastic, recipe = training["elastic"], training["recipe"]
     lines = [f"elastic: {{epochs: {2 * recipe['epochs']}}} instead of {recipe['epochs']}"]
-    if elastic["groups"] > 1:
-        lines.append(f"groups: 1 instead of {elastic['groups']}")
     if elastic["width"] and elastic["width"][0] < 0.5:
         lines.append("width: [0.5, 1]")
     if elastic["depth"] and elastic["depth"]["least"] < 0.75:
