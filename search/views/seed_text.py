@@ -16,8 +16,9 @@ from paretune.search.views.words import count_text, list_text
 def seed_notes(outcome: SeedOutcome, axes: Sequence[Axis]) -> list[str]:
     """Returns notes for the front's table: what is shown, what left, and how lucky it was."""
     failed = [f"Trial {number}: {text}." for number, text in outcome.failed.items()]
-    if not outcome.done and not outcome.fixed:
-        return [f"{progress_text(outcome).capitalize()}.", *failed]
+    if not outcome.done:
+        fixed = _fixed_text(outcome)
+        return [f"{fixed or progress_text(outcome).capitalize()}.", *failed]
     notes = [
         f"Scores are means over up to {outcome.repeats} trainings with different seeds; their "
         "intervals hold the spread between seeds and the error of the examples. sd: standard "
@@ -74,18 +75,25 @@ def _result_text(result: SeedResult) -> str:
 
 def _moves(outcome: SeedOutcome) -> list[str]:
     """Returns which trials left the front or came in, and which have no seed to change."""
-    left, came_in, fixed = sorted(outcome.not_confirmed), outcome.came_in, outcome.fixed
+    left, came_in = sorted(outcome.not_confirmed), outcome.came_in
     moves = []
     if left:
         moves.append(f"{_trials(left)} of the search's front not confirmed")
     if came_in:
         moves.append(f"{_trials(came_in)} came in by the mean")
-    if outcome.decided and not left and not came_in:
+    if outcome.done and outcome.decided and not left and not came_in:
         moves.append("they confirm the front")
-    if fixed:
-        verb = "trains" if len(fixed) == 1 else "train"
-        moves.append(f"{_trials(fixed)} {verb} nothing of their own, so no seed changes them")
-    return moves
+    return moves + ([_fixed_text(outcome)] if outcome.fixed else [])
+
+
+def _fixed_text(outcome: SeedOutcome) -> str:
+    """Returns which members no seed changes; empty if there are none."""
+    if not outcome.fixed:
+        return ""
+    whose = "trains nothing of its own, so no seed changes it"
+    if len(outcome.fixed) > 1:
+        whose = "train nothing of their own, so no seed changes them"
+    return f"{_trials(outcome.fixed).capitalize()} {whose}"
 
 
 def _trials(numbers: Sequence[int]) -> str:

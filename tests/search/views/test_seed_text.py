@@ -101,3 +101,12 @@ def test_trial_shows_every_training_and_keeps_its_own_values() -> None:
     fields = trial_json(study().trials[1])
     assert fields["values"]["accuracy"] == 0.95 and len(fields["seeds"]) == 2
     assert {"seeds", "single"}.isdisjoint(trial_json(replace(study().trials[1], seeds=())))
+
+
+def test_trials_that_no_seed_changes_are_named() -> None:
+    record = study()
+    fixed = [replace(t, seeds=(SeedResult(0, "fixed"),)) for t in record.trials[1:]]
+    record = with_final_front(replace(record, trials=(record.trials[0], *fixed)))
+    text = " ".join(StudyFront(front_info(record)).text(160).split())
+    assert "Trial 1 trains nothing of its own, so no seed changes it." in text
+    assert "means over" not in text and "confirm" not in text
