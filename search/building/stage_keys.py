@@ -9,7 +9,6 @@ that changes nothing gives the same weights again.
 
 from __future__ import annotations
 
-import json
 import marshal
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -269,13 +268,15 @@ def is_endless(stage: Stage) -> bool:
     recipe = stage.params.get("recipe")
     if not recipe:
         return False
-    return _is_endless(canonical(recipe["schedule"])) if "schedule" in recipe else _endless(recipe)
+    if "schedule" not in recipe:
+        return _endless(recipe)
+    return _is_endless(marshal.dumps(recipe["schedule"], 2))
 
 
 @lru_cache
-def _is_endless(schedule: str) -> bool:
-    """Returns the same for a schedule as JSON; a proposal asks for dozens of plans."""
-    return _endless({"epochs": 1, "schedule": json.loads(schedule)})
+def _is_endless(schedule: bytes) -> bool:
+    """Returns the same for a serialized schedule; a proposal asks for dozens of plans."""
+    return _endless({"epochs": 1, "schedule": marshal.loads(schedule)})
 
 
 def _endless(recipe: Mapping[str, Any]) -> bool:

@@ -244,6 +244,30 @@ def test_equal_stages_are_shared_and_others_stay_apart() -> None:
     assert shared_stage({"kind": "evaluate"}, stages) == {"kind": "evaluate"}
 
 
+def test_parts_of_recipes_that_differ_are_shared() -> None:
+    stages: dict[str, Any] = {}
+    first, second = (
+        shared_stage(
+            {"kind": "finetune", "params": {"recipe": {"lr": lr, "stop": {"n": 0}}}}, stages
+        )
+        for lr in (0.1, 0.2)
+    )
+    recipes = [stage["params"]["recipe"] for stage in (first, second)]
+    assert recipes == [{"lr": 0.1, "stop": {"n": 0}}, {"lr": 0.2, "stop": {"n": 0}}]
+    assert recipes[0]["stop"] is recipes[1]["stop"]
+
+
+def test_trials_that_several_statements_read_are_all_there_in_order(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both(url, 0.1)
+    with study_reader(url) as reader:
+        together = reader.trials()
+        monkeypatch.setattr("paretune.search.database.reader.READ_TOGETHER", 1)
+        assert reader.trials() == together
+        assert [trial.number for trial in together] == reader.numbers()
+
+
 def test_trials_share_conditions_of_equal_text(url: str) -> None:
     both(url, 0.1)
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
@@ -279,5 +303,5 @@ def test_trial_that_ends_while_it_is_read_is_complete_with_all_measurements(url:
 
     [trial] = StudyReader(Rows(read)).trials([4])
     engine.dispose()
-    assert len(statements) == 2
+    assert len(statements) == 3  # trials, measurements, further trainings
     assert trial.state == "running" or set(trial.measurements) == {"error", "latency"}
