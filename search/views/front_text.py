@@ -174,7 +174,8 @@ def _figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) ->
     figures = _single_figures(row, axis, info, detail)
     if not (info.seeds and axis.is_score):
         return figures
-    return [*figures, ", ".join(filter(None, seeds_cell(row, axis)))]
+    count, spread = seeds_cell(row, axis)
+    return [*figures, f"{count}, {spread}" if spread and detail.marks else count]
 
 
 def _single_figures(row: FrontRow, axis: Axis, info: FrontInfo, detail: TableDetail) -> list[str]:
