@@ -180,7 +180,7 @@ def refuse_dynamic_axes(runtime: Any, shape: Shape) -> None:
             raise Unmeasurable(
                 f"{runtime.name} takes inputs of one size, but the axis {name} of the input "
                 f"{each.name} is declared dynamic; declare a fixed size, or deploy to "
-                "onnxruntime, openvino, torch, torch_export or torchscript"
+                "onnxruntime, openvino, mnn, torch, torch_export or torchscript"
             )
 
 
