@@ -17,6 +17,7 @@ from paretune.search.study.elastic import subnets_per_step
 from paretune.search.study.plan import Plan
 from paretune.search.study.stage import Stage
 from paretune.spaces.base import InfeasibleCandidate
+from paretune.spaces.elastic.arranging import arranged
 from paretune.spaces.elastic.space import ElasticSpace
 from paretune.spaces.elastic.spec import ElasticSpec
 from paretune.spaces.training.recipe import Recipe
@@ -121,16 +122,14 @@ def test_cost_of_a_subnet_is_that_of_its_own_training_once_the_elastic_one_is_st
 def test_network_is_arranged_once_for_the_outlines_of_its_subnets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from paretune.search.building import elastic_stages
-
-    arrange, calls = elastic_stages.arranged, []
+    arrange, calls = arranged, []
 
     def counted(*arguments: Any, **options: Any) -> Any:
         calls.append(arguments[1])
         return arrange(*arguments, **options)
 
-    monkeypatch.setattr(elastic_stages, "arranged", counted)
-    monkeypatch.setattr(elastic_stages, "_arranged", {})
+    monkeypatch.setattr("paretune.search.building.elastic_stages.arranged", counted)
+    monkeypatch.setattr("paretune.search.building.elastic_stages._arranged", {})
     sizes = [weights_of(plan_of({"width": w}, width=[0.25, 0.5, 1.0])) for w in (0.25, 0.5, 0.25)]
     assert len(calls) == 1
     assert sizes[0] == sizes[2] < sizes[1]  # type: ignore[operator]
