@@ -5,7 +5,8 @@ The tables are described in tables.py. `naval`, `segment` and `parkinsons` were 
 
 - auto: the sampler with its defaults; it knows the cheap objectives (FCNet's size; latency and size
   of cells; MACs and parameters of `macro`);
-- auto, unknown: it learns the cheap objectives from trainings;
+- auto, unknown: it learns the cheap objectives from trainings; the same as `auto` where none is
+  cheap (HPOBench);
 - trees, process: `auto` with one of its two models alone;
 - tpe, nsga2, gp: Optuna's samplers with their defaults. They are told which values are ordered
   numbers, as the study file shows. A point that they repeat does not count as a training.
