@@ -64,6 +64,7 @@ SMALL = {
         "random",
         "random, racing",
     ],
+    "bench_seed_noise.py": ["--seeds", "1", "--trials", "12", "--deviations", "0.02"],
     "bench_serve.py": ["--trials", "50", "--run", "20", "--pages", "2", "--repeats", "1"],
     "bench_tables.py": ["--data", "cifar10", "--at", "12", "15", "--seeds", "1"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
