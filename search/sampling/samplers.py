@@ -98,12 +98,12 @@ SAMPLERS: dict[str, SamplerInfo] = {
     "auto": SamplerInfo(
         _tpe,
         False,
-        "thompson for networks or with cheap objectives, else tpe; evolution if trials are short",
+        "thompson for networks, cheap or several objectives, else tpe; evolution for short trials",
     ),
     "thompson": SamplerInfo(
         _native,
         False,
-        "Thompson sampling by hypervolume improvement; uses objectives known without training",
+        "hypervolume improvement that a surrogate predicts; uses objectives known without training",
         native=True,
     ),
     "evolution": SamplerInfo(
