@@ -203,7 +203,8 @@ class Chain:
         """Returns the link of a stage below another one; the plans of a search share many."""
         if stage.params.get("checkpoint"):  # its file may change
             return self._new_link(stage, above, seed, runtime)
-        key = (stage.kind, marshal.dumps(stage.params, 2), above and above.digest, seed, runtime)
+        content = marshal.dumps(dict(stage.params), 2)
+        key = (stage.kind, content, above and above.digest, seed, runtime)
         if key not in self._links:
             if len(self._links) >= REMEMBERED:
                 self._links.clear()

@@ -57,7 +57,7 @@ def deployments(plan: Plan) -> tuple[Deployment, ...]:
     """Returns the deployments of a plan, the first target's first."""
     stage = plan.stage("deploy")
     assert stage is not None
-    return _deployments(marshal.dumps(stage.params, 2))
+    return _deployments(marshal.dumps(dict(stage.params), 2))
 
 
 @lru_cache
