@@ -11,12 +11,8 @@ from paretune.search.front.changes import Change, changes_of
 from paretune.search.front.final_front import front_chances, is_uncertain, remeasured_trials
 from paretune.search.front.highlights import highlights_of, tied_groups
 from paretune.search.front.same_network import FLOAT, same_network_trials
-from paretune.search.front.seed_means import (
-    SeedOutcome,
-    SeedSpread,
-    seed_outcome,
-    seed_spread,
-)
+from paretune.search.front.seed_means import SeedSpread, seed_spread
+from paretune.search.front.seed_outcome import SeedOutcome, seed_outcome
 from paretune.search.study.records import Axis, StudyRecord, TrialRecord
 from paretune.search.views.plan_text import trial_plan_text
 from paretune.search.views.subnet_agreement import SubnetAgreement, subnet_agreement

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretune.objectives.base import Measurement
-from paretune.search.front.seed_means import SEEDS, SeedOutcome, seed_mean
+from paretune.search.front.seed_means import SEEDS, seed_mean
+from paretune.search.front.seed_outcome import SeedOutcome
 from paretune.search.study.records import Axis, TrialRecord
 from paretune.search.study.seed_results import SeedResult
 from paretune.search.study.units import format_interval, format_quantity, format_value

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from paretune.search.database.worker_rows import PAUSE, RUN, STOP
-from paretune.search.front.seed_means import SeedOutcome, seed_outcome
+from paretune.search.front.seed_outcome import SeedOutcome, seed_outcome
 from paretune.search.study.records import Counts, StudyRecord
 from paretune.search.study.units import format_value
 from paretune.search.study.version import StudyVersion, versions_json

@@ -14,11 +14,11 @@ from paretune.search.front.seed_means import (
     T95,
     decided_trials,
     seed_mean,
-    seed_outcome,
     t_quantile,
     with_own_networks,
     with_seed_means,
 )
+from paretune.search.front.seed_outcome import seed_outcome
 from paretune.search.study.records import Axis, FrontPoint, StudyRecord, TrialRecord
 from paretune.search.study.seed_results import SeedResult
 
