@@ -99,14 +99,14 @@ class Study(StudyView):
         from paretune.search.interface.cluster import Cluster
         from paretune.search.interface.results import StudyCheck
 
-        place = Cluster.named(cluster)
+        ray_cluster = Cluster.named(cluster)
         with self._source.at_work():
             spec = self._source.spec()
-            info = checked_study(spec, place)
+            info = checked_study(spec, ray_cluster)
             if not full:
                 return StudyCheck(info)
             where = self._source.where()
-            result = fully_checked(spec, where, place)
+            result = fully_checked(spec, where, ray_cluster)
             result.raise_mistakes(where)
             return StudyCheck(info, result)
 
@@ -150,16 +150,16 @@ class Study(StudyView):
         from paretune.search.interruption import noted_interrupts
 
         _check_numbers(trials, workers)
-        place = Cluster.named(cluster, workers)
-        here = 1 if place or workers is None else workers
+        ray_cluster = Cluster.named(cluster, workers)
+        here = 1 if ray_cluster or workers is None else workers
         source = self._source
-        shared = place is not None or here > 1
+        shared = ray_cluster is not None or here > 1
         if shared:
-            source.refuse_workers(f"cluster={cluster}" if place else f"workers={workers}")
+            source.refuse_workers(f"cluster={cluster}" if ray_cluster else f"workers={workers}")
         with source.at_work(), noted_interrupts(), shown_progress(progress) as shown:
             spec = source.spec(trials, time_text(time))
-            if place is not None:
-                place.refuse(spec)  # before a file is written for its workers
+            if ray_cluster is not None:
+                ray_cluster.refuse(spec)  # before a file is written for its workers
             origin = None if start_from is None else _origin(start_from, spec)
             return run_session(
                 spec,
@@ -170,7 +170,7 @@ class Study(StudyView):
                 study=str(source.file_for_workers() if shared else source.location.file),
                 where=source.where(),
                 origin=origin,
-                cluster=place,
+                cluster=ray_cluster,
             )
 
     def pause(self) -> str:
