@@ -161,14 +161,18 @@ class Pool:
             owners += [index] * (1 + len(new))
         return entries, np.array(owners)
 
-    def spread_draw(self, number: int) -> PoolEntry | None:
+    def spread_draw(self, number: int, attempt: int = 0) -> PoolEntry | None:
         """Returns a uniform draw that lies far from earlier trials; None if there is no new one.
+
+        Trials that other workers run are taken for those that this draw would have proposed to
+        them: then it is far from them, too, and differs from what they were proposed.
 
         If objectives are cheap, the draws of successive trials also spread over their range: the
         front runs from the cheapest networks to the dearest.
 
         Args:
             number: Number of the trial to propose.
+            attempt: How many proposals for this number were withdrawn before.
         """
         entries = [e for e in self._uniform(0) if e.key not in self._history.proposed]
         if not entries:
@@ -180,11 +184,28 @@ class Pool:
             start = round(_even_position(number) * (len(entries) - 1)) - NEAR // 2
             start = max(0, min(start, len(entries) - NEAR))
             entries = [entries[index] for index in order[start : start + NEAR]]
-        if not self._history.ended:
-            return entries[len(entries) // 2]
+        running = max(0, number - 1 - self._history.ended) + attempt
+        return entries[self._farthest(entries, min(running, len(entries) - 1))]
+
+    def _farthest(self, entries: Sequence[PoolEntry], running: int) -> int:
+        """Returns the index of the entry that is farthest from all trials.
+
+        Args:
+            entries: The entries.
+            running: Number of trials without a result: the farthest entries before this one.
+        """
         rows = filled(np.array([entry.row for entry in entries]))
-        apart = np.abs(rows[:, None] - filled(self._history.rows)[None]).sum(axis=2)
-        return entries[int(apart.min(axis=1).argmax())]
+        apart = np.full(len(entries), np.inf)
+        farthest = len(entries) // 2
+        if self._history.ended:
+            earlier = filled(self._history.rows)
+            apart = np.abs(rows[:, None] - earlier[None]).sum(axis=2).min(axis=1)
+            farthest = int(apart.argmax())
+        for _ in range(running):
+            apart = np.minimum(apart, np.abs(rows - rows[farthest]).sum(axis=1))
+            apart[farthest] = -1.0
+            farthest = int(apart.argmax())
+        return farthest
 
     def _uniform(self, block: int) -> list[PoolEntry]:
         """Returns uniform draws, which a block of proposals shares: they take most of the time."""

@@ -239,7 +239,7 @@ class Proposer:
     def _from_native(self, number: int, name: str, attempt: int) -> Proposal:
         random = np.random.default_rng(self._seed(number, attempt))
         if name == "thompson":
-            choices, params = self._thompson.propose(number, random)
+            choices, params = self._thompson.propose(number, random, attempt)
         else:
             choices, params = self._thompson.propose_mutation(random)
         return Proposal(choices, params, params)

@@ -149,18 +149,21 @@ class ThompsonSampler:
         params = pool.draw(random)  # the runner counts repeated plans
         return pool.choices(params), params
 
-    def propose(self, number: int, random: np.random.Generator) -> tuple[Mapping[str, Any], Params]:
+    def propose(
+        self, number: int, random: np.random.Generator, attempt: int = 0
+    ) -> tuple[Mapping[str, Any], Params]:
         """Proposes the assignment that adds most hypervolume in a draw, for its cost.
 
         Args:
             number: Number of the trial.
             random: Random numbers for mutations and draws.
+            attempt: How many proposals for this number were withdrawn before.
 
         Returns:
             The concrete value of the space, and the parameters.
         """
         if len(self.history) < self._startup:
-            return self._propose_startup(number, random)
+            return self._propose_startup(number, random, attempt)
         entries, owners = self._pool.with_formats(self._pool.networks(number))
         if not entries:
             return self.propose_mutation(random)
@@ -190,11 +193,11 @@ class ThompsonSampler:
         return self._pool.choices(params), params
 
     def _propose_startup(
-        self, number: int, random: np.random.Generator
+        self, number: int, random: np.random.Generator, attempt: int
     ) -> tuple[Mapping[str, Any], Params]:
         """Proposes before a surrogate is fitted: spread draws, or the cheapest of random draws."""
         if self._prices is None and self._prior is None and self.history.ended < self._startup:
-            entry = self._pool.spread_draw(number)
+            entry = self._pool.spread_draw(number, attempt)
             if entry is not None:
                 return self._pool.choices(entry.params), entry.params
         if self._prices is None:

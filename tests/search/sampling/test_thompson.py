@@ -301,3 +301,31 @@ def test_auto_never_uses_evolution_when_proposals_take_less_than_a_twentieth(che
     cost = PROPOSAL_SECONDS["random_forest" if cheap else "tpe"]
     slow = samplers_of(Selection("auto", {}), cheap, 1.01 * cost / TIME_SHARE, 2000)
     assert "evolution" not in slow
+
+
+# -- several workers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [None, cheap])
+def test_workers_without_results_are_proposed_different_plans(tmp_path: Path, known: Any) -> None:
+    study = spec(tmp_path, "auto")
+    plans = {
+        (number, attempt): Proposer(study, known).ask(number, attempt).params
+        for number, attempt in [(1, 0), (2, 0), (3, 0), (4, 0), (1, 1), (1, 2), (3, 1)]
+    }
+    first = plans[1, 0]
+    assert len({str(plans[number, 0]) for number in (1, 2, 3, 4)}) == 4
+    assert first not in (plans[1, 1], plans[1, 2])
+    assert plans[3, 1] != plans[3, 0]
+
+
+def test_single_worker_is_proposed_the_draw_that_is_farthest_from_its_trials(
+    tmp_path: Path,
+) -> None:
+    study = spec(tmp_path, "auto")
+    proposer = Proposer(study, None)
+    asked = [proposer.ask(1)]
+    proposer.tell(1, outcome(asked[0].choices))
+    alone = proposer.ask(2)
+    other = Proposer(study, None)  # of another worker, while trial 1 runs
+    assert other.ask(2).params == alone.params
