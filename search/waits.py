@@ -48,6 +48,8 @@ class Wait:
                 result = call()
             except Exception as error:
                 if not self.is_away(error):
+                    if begun is not None:  # it answers, with an error
+                        self.ends(time.monotonic() - begun)
                     raise
                 now = time.monotonic()
                 if begun is None:

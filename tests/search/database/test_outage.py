@@ -137,3 +137,18 @@ def test_variable_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("PARETUNE_DATABASE_WAIT", text)
     with pytest.raises(UserError, match=f"PARETUNE_DATABASE_WAIT: .* not '{text}'; .* export"):
         longest_wait(VARIABLE)
+
+
+def test_end_of_an_outage_is_said_when_the_server_answers_with_an_error(tmp_path: Path) -> None:
+    class Late(Numbers):
+        def refused(self) -> None:
+            self.number()
+            raise ValueError("another worker was first")
+
+    waits, texts = Outage(60), []
+    waits.notify = texts.append
+    late = Late(numbers(tmp_path, waits).engine)
+    late.left = 2
+    with pytest.raises(ValueError, match="first"):
+        late.refused()
+    assert [text.split(" after ")[0] for text in texts][1:] == ["the database answers again"]
