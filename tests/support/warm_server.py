@@ -107,6 +107,7 @@ def become(request: dict[str, Any]) -> None:
         os.close(opened)
     for text in (sys.stdout, sys.stderr):
         text.reconfigure(write_through=True)  # type: ignore[union-attr]
+    gc.unfreeze()  # the interpreter's end collects them, or libraries report leaks
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tempfile.tempdir = None
