@@ -153,7 +153,7 @@ class Proposer:
         surrogate = surrogate_of(
             spec.sampler, len(spec.objectives), cheap is not None, cost is not None
         )
-        self._choice = SamplerChoice(spec.sampler, surrogate)
+        self._choice = SamplerChoice(spec.sampler, surrogate, expected=cost is None)
         self.prior = Prior(spec.space, spec.prior) if spec.prior else None
         self._thompson = ThompsonSampler(
             spec.space,

@@ -12,6 +12,7 @@ import pytest
 from paretune.search.errors import UserError
 from paretune.search.sampling.auto import (
     BLOCK,
+    EXPECTED_SECONDS,
     FREE_SECONDS,
     PROPOSAL_SECONDS,
     TIME_SHARE,
@@ -301,6 +302,17 @@ def test_auto_never_uses_evolution_when_proposals_take_less_than_a_twentieth(che
     cost = PROPOSAL_SECONDS["random_forest" if cheap else "tpe"]
     slow = samplers_of(Selection("auto", {}), cheap, 1.01 * cost / TIME_SHARE, 2000)
     assert "evolution" not in slow
+
+
+def test_auto_uses_evolution_sooner_when_it_proposes_by_the_expected_improvement() -> None:
+    choice = SamplerChoice(Selection("auto", {}), "ensemble", expected=True)
+    names = []
+    for number in range(1, 301):
+        names.append(choice.sampler(number))
+        choice.add_trial(1e-3)
+    good = names.count("thompson")
+    assert good * EXPECTED_SECONDS == pytest.approx(FREE_SECONDS, abs=BLOCK * EXPECTED_SECONDS)
+    assert names[-1] == "evolution"
 
 
 # -- several workers -----------------------------------------------------------------------------
