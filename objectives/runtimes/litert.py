@@ -16,12 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
-from paretune.objectives.params import Params
+from paretune.objectives.params import Params, Threads
 from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import (
     Artifact,
@@ -76,7 +74,7 @@ class LiteRt:
     class Params(Params):
         """Options of litert."""
 
-        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
+        threads: Threads = 1
 
     @staticmethod
     def export(

@@ -7,12 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
-from paretune.objectives.params import Params
+from paretune.objectives.params import Params, Threads
 from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, Outputs, check_mode, refuse_dynamic_axes
 from paretune.objectives.runtimes.calibration_inputs import flat_examples
@@ -66,7 +64,7 @@ class Ncnn:
     class Params(Params):
         """Options of ncnn."""
 
-        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
+        threads: Threads = 1
 
     @staticmethod
     def export(

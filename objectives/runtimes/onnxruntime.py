@@ -17,7 +17,7 @@ from pydantic import Field
 
 from paretune.inputs import INPUT, Shape
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.params import Params
+from paretune.objectives.params import Params, Threads
 from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, Outputs
 from paretune.objectives.runtimes.calibration_inputs import named_batches
@@ -65,7 +65,7 @@ class OnnxRuntime:
         """Options of onnxruntime."""
 
         provider: str = Field("cpu", description="execution provider: cpu, cuda, openvino, ...")
-        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
+        threads: Threads = 1
 
     @staticmethod
     def export(

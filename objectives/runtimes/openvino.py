@@ -14,7 +14,7 @@ from pydantic import Field
 from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
-from paretune.objectives.params import Params
+from paretune.objectives.params import Params, Threads
 from paretune.objectives.runtimes.base import Artifact, Outputs, check_mode
 from paretune.objectives.runtimes.onnxruntime import OnnxRuntime
 
@@ -51,7 +51,7 @@ class OpenVino:
         """Options of openvino."""
 
         device: str = Field("CPU", description="CPU, GPU, NPU, AUTO, or another OpenVINO device")
-        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
+        threads: Threads = 1
         precision: Literal["f32", "f16", "bf16"] = Field(
             "f32", description="of float operators; f16 and bf16 for devices that run them faster"
         )

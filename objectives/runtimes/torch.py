@@ -12,7 +12,7 @@ from pydantic import Field
 from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
 from paretune.objectives.host import cores
-from paretune.objectives.params import Params
+from paretune.objectives.params import Params, Threads
 from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
 from paretune.objectives.runtimes.torch_export import TorchExport
 from paretune.objectives.runtimes.torch_programs import (
@@ -50,7 +50,7 @@ class Torch:
         """Options of torch."""
 
         device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="device that it runs on")
-        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
+        threads: Threads = 1
         graph: bool = Field(False, description="on cuda, time a replayed graph of the kernels")
 
     @staticmethod

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from paretune.inputs import Shape
-from paretune.objectives.params import Params
+from paretune.objectives.params import Params, Threads
 from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, Compute, check_mode
 from paretune.objectives.runtimes.torch_programs import (
@@ -45,7 +43,7 @@ class TorchExport:
     class Params(Params):
         """Options of torch_export."""
 
-        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
+        threads: Threads = 1
 
     @staticmethod
     def export(

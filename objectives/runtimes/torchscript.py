@@ -7,11 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from paretune.inputs import Shape
 from paretune.objectives.errors import Unmeasurable
-from paretune.objectives.params import Params
+from paretune.objectives.params import Params, Threads
 from paretune.objectives.runtimes.artifact_file import write_artifact
 from paretune.objectives.runtimes.base import Artifact, check_mode
 from paretune.objectives.runtimes.torch_programs import TorchSession, loading_code
@@ -36,7 +34,7 @@ class TorchScript:
     class Params(Params):
         """Options of torchscript."""
 
-        threads: int = Field(1, ge=0, le=1024, description="threads of one inference; 0: all cores")
+        threads: Threads = 1
 
     @staticmethod
     def export(
