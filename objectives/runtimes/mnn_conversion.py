@@ -34,7 +34,7 @@ WORKER = Path(__file__).with_name("mnn_worker.py")
 """Script of the process that converts."""
 
 PATIENCE = 3600
-"""Seconds after which a conversion is given up. A network of 350 MB took 22 s."""
+"""Longest time of a conversion, in seconds. A network of 350 MB took 22 s."""
 
 EXACT_GELU = ["--useGeluApproximation", "0"]
 """By default MNN approximates GELU, with errors of up to 0.02 % of the range."""

@@ -128,9 +128,9 @@ class TrainingCosts:
 
 
 def _work_of(stage: Stage, plan: Plan) -> Callable[[float], float]:
-    """Returns the work of a stage for one example, given that of the first network.
+    """Returns a function: work of the first network for one example -> work of the stage.
 
-    What is trained after a subnet is cut out is smaller.
+    Stages after a subnet is cut out train a smaller network.
     """
     kinds = [other.kind for other in plan.stages]
     if SUBNET not in kinds:

@@ -51,13 +51,13 @@ def test_trainer_with_a_seed_is_taken(module, code: str) -> None:  # type: ignor
 
 
 def test_function_with_a_required_seed_is_called_with_it(module) -> None:  # type: ignore[no-untyped-def]
-    found = module("def evaluate(plan, report, *, seed):\n    return {}\n")
-    function = trainer_function("evaluate", f"{found.__name__}:evaluate")
+    trainer = module("def evaluate(plan, report, *, seed):\n    return {}\n")
+    function = trainer_function("evaluate", f"{trainer.__name__}:evaluate")
     assert takes_seed(function) and requires_seed(function)
     assert not requires_seed(module("def evaluate(plan, report, seed=1):\n    pass\n").evaluate)
 
 
 def test_function_with_other_required_arguments_is_refused(module) -> None:  # type: ignore[no-untyped-def]
-    found = module("def evaluate(plan, report, seed, more):\n    return {}\n")
+    trainer = module("def evaluate(plan, report, seed, more):\n    return {}\n")
     with pytest.raises(UserError, match="must take the arguments"):
-        trainer_function("evaluate", f"{found.__name__}:evaluate")
+        trainer_function("evaluate", f"{trainer.__name__}:evaluate")
