@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 RECENT = 600.0
 """A copy stays for these seconds after its last use: a measurement may be about to load it."""
 
+FRESH = 1.0
+"""Seconds for which the names in the store are kept: a proposal asks for dozens of stages."""
+
 SHARE = 1 / 16
 """Share of the free space that is filled before the copies are counted again."""
 
@@ -56,10 +59,19 @@ class SharedFiles:
         self._limit = limit
         self._waiting = waiting
         self._room = 0.0  # bytes of copies before they are counted again
+        self._names: dict[str, tuple[float, set[str]]] = {}  # folder -> time of reading, names
 
     def has(self, file: Path) -> bool:
-        """Returns whether the store has a file of this name."""
-        return self._table.digest(self._name(file)) is not None
+        """Returns whether the store has a file of this name, or had it FRESH seconds ago.
+
+        Whoever is about to train a stage asks `bring` for it, which reads the present state.
+        """
+        folder, now = self._name(file.parent), time.monotonic()
+        read, names = self._names.get(folder, (-FRESH, set()))
+        if now - read >= FRESH:
+            names = set(self._table.starting(f"{folder}/"))
+            self._names[folder] = now, names
+        return self._name(file) in names
 
     def share(self, file: Path) -> None:
         """Puts a file of this host into the store.
@@ -70,6 +82,7 @@ class SharedFiles:
         digest = sha256_of(file)
         self._store.put(file, digest)
         self._table.add(self._name(file), digest, file.stat().st_size)
+        self._names.clear()
         self._used(file.stat().st_size)
 
     def bring(self, file: Path) -> bool:
@@ -91,6 +104,7 @@ class SharedFiles:
         if self.bring_content(file, digest):
             return True
         self._table.remove([self._name(file)])
+        self._names.clear()
         file.unlink(missing_ok=True)
         return False
 
@@ -109,6 +123,7 @@ class SharedFiles:
         """Removes files from the store; their names are gone first."""
         for digest in self._table.remove([self._name(file) for file in files]):
             self._store.remove(digest)
+        self._names.clear()
 
     def starting(self, folder: Path, prefix: str) -> list[Path]:
         """Returns the paths that stored files of a folder have here, by the start of the name."""

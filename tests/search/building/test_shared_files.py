@@ -64,7 +64,10 @@ def stored_objects(folder: Path) -> list[Path]:
     return [each for each in (folder / "store" / "sha256").rglob("*") if each.is_file()]
 
 
-def test_stage_of_one_host_is_loaded_on_another(tmp_path: Path, engine: sa.Engine) -> None:
+def test_stage_of_one_host_is_loaded_on_another(
+    tmp_path: Path, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretune.search.building.shared_files.FRESH", 0.0)
     first, second = Host(tmp_path, "a", engine), Host(tmp_path, "b", engine)
     candidate = network()
     assert not second.cache.has("key")
@@ -88,6 +91,26 @@ def test_stage_that_the_store_lost_is_trained_again(tmp_path: Path, engine: sa.E
     assert not second.cache.has("key")
     second.cache.save("key", "pretrain", None, network(), 1.0, {})
     assert second.cache.load("key", rebuild) is not None
+
+
+def test_names_of_many_stages_are_read_at_once(
+    tmp_path: Path, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("paretune.search.building.shared_files.FRESH", 3600.0)
+    host = Host(tmp_path, "a", engine)
+    host.shared.share(host.file("stages/x.safetensors", b"weights"))
+    (host.folder / "stages" / "x.safetensors").unlink()
+    statements: list[str] = []
+    sa.event.listen(
+        engine, "before_cursor_execute", lambda c, cursor, text, *rest: statements.append(text)
+    )
+    assert [host.cache.has(key) for key in ("x", *"abcdefghij")] == [True, *[False] * 10]
+    assert len(statements) == 1, statements
+    host.shared.share(host.file("stages/a.safetensors", b"weights"))
+    (host.folder / "stages" / "a.safetensors").unlink()
+    assert host.cache.has("a")
+    host.shared.forget([host.folder / "stages" / "x.safetensors"])
+    assert not host.cache.has("x")
 
 
 def test_copy_that_was_cut_off_is_replaced(tmp_path: Path, engine: sa.Engine) -> None:
