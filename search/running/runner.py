@@ -29,6 +29,7 @@ from paretune.search.running.first_plans import plans_to_try_first
 from paretune.search.running.format_variants import FormatVariants
 from paretune.search.running.garbage import loaded_objects_unvisited
 from paretune.search.running.liveness import lives
+from paretune.search.running.opening import open_study
 from paretune.search.running.racing_turns import RacingTurns
 from paretune.search.running.recovery import (
     NO_PROPOSAL,
@@ -61,7 +62,6 @@ from paretune.search.trial.events import (
     TrialStarted,
     TrialTrained,
 )
-from paretune.search.trial.open_study import OpenStudy
 
 if TYPE_CHECKING:
     from paretune.search.data.dataset import Dataset
@@ -713,22 +713,3 @@ class Runner:
         if self._role is Role.TRAIN:  # trained trials wait for others; a dead one is trained here
             living.add(None)
         return sum(row["worker"] in living for row in others)
-
-
-def open_study(spec: StudySpec, data: Dataset | None = None) -> OpenStudy:
-    """Opens a study to run trials. Imports only the kind of study that is needed.
-
-    Args:
-        spec: The study.
-        data: Its data, if it is loaded already.
-
-    Raises:
-        UserError: The study cannot be run.
-    """
-    if spec.trainer is not None:
-        from paretune.search.trial.trainer_study import TrainerStudy
-
-        return TrainerStudy(spec)
-    from paretune.search.trial.stage_study import StageStudy
-
-    return StageStudy(spec, data)

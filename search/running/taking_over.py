@@ -21,8 +21,8 @@ from paretune.search.database.origins import Origins
 from paretune.search.database.snapshot import untouched_reader
 from paretune.search.errors import UserError
 from paretune.search.front.final_front import with_final_front
+from paretune.search.running.opening import open_study
 from paretune.search.running.origin import OriginStudy
-from paretune.search.running.runner import open_study
 from paretune.search.study.deployment import Deployment, deployments
 from paretune.search.study.partial_assignment import AssignmentError, SpaceNames
 from paretune.search.study.plan import Plan

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from paretune.search.changing.preview import has_changed
 from paretune.search.changing.take_up import take_up_changes
 from paretune.search.running.liveness import lives
-from paretune.search.running.runner import open_study
+from paretune.search.running.opening import open_study
 from paretune.search.trial.events import Reporter
 
 if TYPE_CHECKING:

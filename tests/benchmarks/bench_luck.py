@@ -28,7 +28,8 @@ import numpy as np
 
 from paretune.search.front.final_front import with_final_front
 from paretune.search.front.pareto import non_dominated
-from paretune.search.running.runner import Runner, open_study
+from paretune.search.running.opening import open_study
+from paretune.search.running.runner import Runner
 from paretune.search.running.seed_repeats import near_trials
 from paretune.search.study.plan import Plan
 from paretune.search.study_file.loading import load_study

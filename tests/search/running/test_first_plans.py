@@ -9,7 +9,7 @@ import pytest
 
 from paretune.search.database.engine import open_engine
 from paretune.search.database.store import Store, existing_store
-from paretune.search.running.runner import open_study
+from paretune.search.running.opening import open_study
 from paretune.search.running.worker import Worker
 from paretune.search.sampling.hints import HINT, Hints
 from paretune.search.sampling.proposer import Proposer

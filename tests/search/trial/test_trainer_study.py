@@ -16,7 +16,7 @@ import pytest
 from paretune.objectives.base import Measurement
 from paretune.search.database.store import existing_store
 from paretune.search.errors import UserError
-from paretune.search.running.runner import open_study
+from paretune.search.running.opening import open_study
 from paretune.search.study.records import StudyRecord
 from paretune.search.study_file.loading import load_study
 from support.studies import record_of
