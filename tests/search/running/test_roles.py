@@ -12,8 +12,9 @@ import pytest
 
 from paretune.search.database.engine import open_engine
 from paretune.search.database.store import Store
-from paretune.search.running import runner
+from paretune.search.running import measuring_loop
 from paretune.search.running.recovery import NO_PROPOSAL, take_over_trial
+from paretune.search.running.runner import Runner
 from paretune.search.running.worker import Worker
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Result
@@ -145,9 +146,9 @@ def test_measuring_worker_leaves_after_a_run_that_its_time_has_ended(
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
     assert cli("run", file, "--time", "1s").code == 0
-    monkeypatch.setattr(runner, "TRAINERS_COME", 0.2)
+    monkeypatch.setattr(measuring_loop, "TRAINERS_COME", 0.2)
     events: list[Any] = []
-    end = runner.Runner(load_study(file), events.append, joins=True, role=Role.MEASURE).run()
+    end = Runner(load_study(file), events.append, joins=True, role=Role.MEASURE).run()
     assert (end.reason, end.again, end.over) == ("the time of 1 s is spent", True, False)
     [wait] = [event.text for event in events if isinstance(event, Notice)]
     assert "waiting up to 0.2 s for a worker that trains" in wait
