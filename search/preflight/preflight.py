@@ -183,6 +183,7 @@ def _checks() -> Mapping[str, Callable[[Rehearsal], Iterator[Finding]]]:
     from paretune.search.preflight.elastic_check import check_elastic
     from paretune.search.preflight.format_check import check_formats
     from paretune.search.preflight.objective_check import check_objectives
+    from paretune.search.preflight.precision_check import check_precision
     from paretune.search.preflight.pruning_check import check_prunings
     from paretune.search.preflight.training_check import check_distillations, check_trainings
 
@@ -194,6 +195,7 @@ def _checks() -> Mapping[str, Callable[[Rehearsal], Iterator[Finding]]]:
         "elastic": check_elastic,
         "objectives": check_objectives,
         "pruning": check_prunings,
+        "precision": check_precision,
         "training": check_trainings,
         "distillation": check_distillations,
         "quantization": check_formats,
