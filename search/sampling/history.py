@@ -8,6 +8,7 @@ import numpy as np
 
 from paretune.search.front.pareto import Front
 from paretune.search.sampling.features import FeatureEncoder, Key, Params, key_of
+from paretune.search.sampling.growing_array import GrowingArray
 
 
 class History:
@@ -25,12 +26,12 @@ class History:
         self._features = features
         self._signs = np.array(signs)
         self._params: list[Params] = []
-        self._rows: list[np.ndarray] = []
-        self._losses: list[np.ndarray] = []
+        self._rows = GrowingArray()
+        self._losses = GrowingArray()
         self._trainings: list[int] = []
         self._index: dict[Key, int] = {}
         self._feasible: set[int] = set()
-        self._all_rows: list[np.ndarray] = []
+        self._all_rows = GrowingArray()
         self._successes: list[float] = []
         self._partial: list[tuple[np.ndarray, np.ndarray]] = []
         self._front = Front()
@@ -149,12 +150,12 @@ class History:
     @property
     def losses(self) -> np.ndarray:
         """Losses [T, M] of the trials with all objectives."""
-        return np.array(self._losses)
+        return self._losses.array
 
     @property
     def rows(self) -> np.ndarray:
         """Features [T, width] of all trials that have ended."""
-        return np.array(self._all_rows)
+        return self._all_rows.array
 
     @property
     def observations(self) -> tuple[np.ndarray, np.ndarray]:
@@ -163,8 +164,11 @@ class History:
         Trials that were screened out come last. Their speed and size are known, so a surrogate
         learns from them which networks break constraints.
         """
-        rows = [*self._rows, *(row for row, _ in self._partial)]
-        return np.array(rows), np.array([*self._losses, *(losses for _, losses in self._partial)])
+        rows, losses = self._rows.array, self._losses.array
+        if not self._partial:
+            return rows, losses
+        partial_rows, partial_losses = zip(*self._partial, strict=True)
+        return np.array([*rows, *partial_rows]), np.array([*losses, *partial_losses])
 
     @property
     def successes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -172,7 +176,7 @@ class History:
 
         A trial with a violation that its objectives do not show counts as 0.
         """
-        return np.array(self._all_rows), np.array(self._successes)
+        return self._all_rows.array, np.array(self._successes)
 
     @property
     def front(self) -> np.ndarray:
