@@ -5,7 +5,7 @@ A cheap objective needs no training: its value is exact before a trial runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,7 @@ class Pool:
         self._cheap, self._formats = cheap, formats
         self._assignments = RandomAssignments(space)
         self._mutations: Mutations[PoolEntry] = Mutations(self._assignments, self.entry, seed)
-        self._block: tuple[int, list[PoolEntry]] = (-1, [])
+        self._block = _Block(-1, [])
         self.baseline: Mapping[str, float] = {}
 
     def draw(self, random: np.random.Generator) -> dict[str, Any]:
@@ -124,12 +124,11 @@ class Pool:
         Args:
             number: Number of the trial to propose.
         """
-        proposed = self._history.proposed
-        networks = {
-            entry.network: entry
-            for entry in self._uniform(number // BLOCK)
-            if entry.key not in proposed
-        }
+        proposed, uniform = self._history.proposed, self._uniform(number // BLOCK)
+        if proposed.isdisjoint(uniform.keys):
+            networks = uniform.networks.copy()
+        else:
+            networks = _by_network(e for e in uniform.entries if e.key not in proposed)
         parents = self._history.parents
         for entry in self._mutations.of(parents, number, self._options.mutations):
             if entry.network not in networks and entry.key not in proposed:
@@ -138,7 +137,7 @@ class Pool:
 
     def encode_again(self) -> None:
         """Drops the encoded draws; the same ones are encoded again when they are asked for."""
-        self._block = (-1, [])
+        self._block = _Block(-1, [])
         self._mutations.forget()
 
     def with_formats(self, networks: Sequence[PoolEntry]) -> tuple[list[PoolEntry], np.ndarray]:
@@ -174,7 +173,7 @@ class Pool:
             number: Number of the trial to propose.
             attempt: How many proposals for this number were withdrawn before.
         """
-        entries = [e for e in self._uniform(0) if e.key not in self._history.proposed]
+        entries = [e for e in self._uniform(0).entries if e.key not in self._history.proposed]
         if not entries:
             return None
         if entries[0].cheap:
@@ -207,16 +206,17 @@ class Pool:
             farthest = int(apart.argmax())
         return farthest
 
-    def _uniform(self, block: int) -> list[PoolEntry]:
+    def _uniform(self, block: int) -> _Block:
         """Returns uniform draws, which a block of proposals shares: they take most of the time."""
-        if self._block[0] != block:
+        if self._block.number != block:
             random = np.random.default_rng([self._seed, block])
             draws = [self._assignments.draw(random) for _ in range(self._options.pool)]
             if self.prior is not None:
                 count = round(PRIOR_SHARE * len(draws))
                 draws[:count] = [self.prior.draw(random) for _ in range(count)]
-            self._block = (block, [entry for entry in map(self.entry, draws) if entry is not None])
-        return self._block[1]
+            entries = [entry for entry in map(self.entry, draws) if entry is not None]
+            self._block = _Block(block, entries)
+        return self._block
 
     def entry(self, params: Params) -> PoolEntry | None:
         """Returns the entry of an assignment; None if its cheap objectives rule it out."""
@@ -244,6 +244,27 @@ class Pool:
     def can_check(self, constraint: Constraint) -> bool:
         """Returns whether the bound of a constraint is known: the baseline may be missing."""
         return not constraint.bound.relative or constraint.quantity in self.baseline
+
+
+class _Block:
+    """Uniform draws that a block of proposals shares.
+
+    Attributes:
+        number: Number of the block.
+        entries: The draws.
+        keys: Keys of all draws.
+        networks: Key of a network -> its draw.
+    """
+
+    def __init__(self, number: int, entries: list[PoolEntry]) -> None:
+        self.number, self.entries = number, entries
+        self.keys = {entry.key for entry in entries}
+        self.networks = _by_network(entries)
+
+
+def _by_network(entries: Iterable[PoolEntry]) -> dict[Key, PoolEntry]:
+    """Returns key of a network -> its entry, the last one of each."""
+    return {entry.network: entry for entry in entries}
 
 
 def _even_position(number: int) -> float:
