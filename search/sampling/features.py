@@ -176,6 +176,7 @@ class RandomAssignments:
         self._space, self._assigner = space, assigner(space)
         self.parameters = list(parameters(space))
         self._fields = [(each.name, each.domain, each.condition) for each in self.parameters]
+        self._deciding = {name for each in self.parameters for name, _ in each.condition}
 
     def draw(self, random: np.random.Generator, decided: Params | None = None) -> dict[str, Any]:
         """Returns a uniform draw.
@@ -203,6 +204,12 @@ class RandomAssignments:
         changes = 1 + (draw < 0.3) + (draw < 0.05)
         indices = random.integers(len(names), size=changes) if names else ()
         changed = {names[index] for index in indices}
+        if changed.isdisjoint(self._deciding):  # the branches stay
+            return {
+                name: _changed(domain, parent[name], random) if name in changed else parent[name]
+                for name, domain, _ in self._fields
+                if name in parent
+            }
 
         def choose(name: str, domain: Domain) -> Any:
             if name not in parent:
