@@ -271,5 +271,6 @@ def predict(
     solved = inverse @ targets
     variance = max(float(solved @ solved) / len(targets), 1e-12)
     across = inverse @ kernel.between(rows, at)
-    posterior = variance * (kernel.variances(at) - (across**2).sum(axis=0))
+    explained = np.einsum("tn,tn->n", across, across)
+    posterior = variance * (kernel.variances(at) - explained)
     return solved @ across, np.sqrt(np.maximum(posterior, 0.0))

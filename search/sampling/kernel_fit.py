@@ -48,10 +48,16 @@ class Kernel:
 
     def between(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Returns the covariances [N, T] of rows a [N, width] and b [T, width], without noise."""
-        a, b = a * np.sqrt(self.relevances), b * np.sqrt(self.relevances)
-        products = a @ b.T
-        squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * products
-        covariances: np.ndarray = np.exp(-0.5 * np.maximum(squares, 0.0)) + self.linear * products
+        scales = np.sqrt(self.relevances)
+        a, b = a * scales, b * scales
+        products: np.ndarray = a @ b.T
+        # In place: large arrays are new pages each time, which take longer than the arithmetic.
+        covariances: np.ndarray = np.add.outer(-0.5 * (a**2).sum(axis=1), -0.5 * (b**2).sum(axis=1))
+        covariances += products
+        np.minimum(covariances, 0.0, out=covariances)
+        np.exp(covariances, out=covariances)
+        products *= self.linear
+        covariances += products
         return covariances
 
     def variances(self, rows: np.ndarray) -> np.ndarray:

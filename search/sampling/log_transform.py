@@ -52,10 +52,13 @@ class LogTransform:
 
     def _transformed(self, losses: np.ndarray, values: np.ndarray) -> np.ndarray:
         transformed: np.ndarray = losses.copy()
-        error = np.clip(1.0 + losses[:, self._share], LEAST_ERROR, 1.0 - LEAST_ERROR)
-        transformed[:, self._share] = np.log(error / (1.0 - error))
-        transformed[:, self._gain] = -np.log(values[:, self._gain])
-        transformed[:, self._cost] = np.log(values[:, self._cost])
+        if self._share.any():
+            error = np.clip(1.0 + losses[:, self._share], LEAST_ERROR, 1.0 - LEAST_ERROR)
+            transformed[:, self._share] = np.log(error / (1.0 - error))
+        if self._gain.any():
+            transformed[:, self._gain] = -np.log(values[:, self._gain])
+        if self._cost.any():
+            transformed[:, self._cost] = np.log(values[:, self._cost])
         return transformed
 
     def inverse(self, transformed: np.ndarray) -> np.ndarray:

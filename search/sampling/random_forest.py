@@ -112,7 +112,9 @@ class RandomForest:
         total, count = np.zeros(len(rows)), np.zeros(len(rows))
         for _ in range(VALIDATION_TREES):
             sample = random.integers(len(rows), size=min(len(rows), BOOTSTRAP))
-            out = np.setdiff1d(np.arange(len(rows)), sample)
+            is_out = np.ones(len(rows), dtype=bool)
+            is_out[sample] = False
+            out = np.flatnonzero(is_out)
             if len(out):
                 total[out] += _fit(rows, targets, sample, rows[out], random)[:, 0]
                 count[out] += 1
@@ -161,10 +163,8 @@ def _fit(
     import sklearn  # a second to import, for this surrogate only
     from sklearn.tree import DecisionTreeRegressor
 
+    tree = DecisionTreeRegressor(random_state=int(random.integers(2**31)), min_samples_leaf=leaf)
     with sklearn.config_context(skip_parameter_validation=True):
-        tree = DecisionTreeRegressor(
-            random_state=int(random.integers(2**31)), min_samples_leaf=leaf
-        )
         tree.fit(rows[sample], np.ascontiguousarray(losses[sample]), check_input=False)
-        predictions = tree.predict(at, check_input=False)
-    return np.asarray(predictions).reshape(len(at), -1)
+    # Not by `predict` of the regressor: its checks take longer than the prediction.
+    return np.asarray(tree.tree_.predict(at)).reshape(len(at), -1)

@@ -24,7 +24,7 @@ class RankTransform:
 
     def __init__(self, losses: np.ndarray) -> None:
         self._losses = np.sort(losses, axis=0)
-        self.ranks: np.ndarray = np.apply_along_axis(_ranks, 0, losses) / len(losses)
+        self.ranks: np.ndarray = np.column_stack(list(map(_ranks, losses.T))) / len(losses)
         self._ranks = np.sort(self.ranks, axis=0)
 
     def inverse(self, ranks: np.ndarray) -> np.ndarray:

@@ -30,42 +30,69 @@ class TargetScale:
 
     def __init__(self, losses: np.ndarray, sign: float) -> None:
         self._logs = LogTransform(losses[:, None], np.array([sign]))
-        logs = self._logs.transformed[:, 0]
+        linear = _Fenced(losses)
+        logarithmic = _Fenced(self._logs.transformed[:, 0])
         # A trial's log likelihood is larger by this on the logarithmic scale.
         steepness = float(np.log(self._logs.slopes(losses)).mean())
-        spread, log_spread = (float(self._fit(v).std()) for v in (losses, logs))
+        spread, log_spread = linear.spread, logarithmic.spread
         self._is_linear = not spread or not log_spread or log_spread > spread * np.exp(steepness)
-        compressed = self._fit(losses if self._is_linear else logs)
-        self._mean, self._width = float(compressed.mean()), float(compressed.std()) or 1.0
-        self.targets: np.ndarray = (compressed - self._mean) / self._width
-
-    def _fit(self, values: np.ndarray) -> np.ndarray:
-        """Sets the fence to one of these values [T]; returns them compressed."""
-        low, high = np.quantile(values, [0.25, 0.75])
-        self._unit = float(high - low) or float(values.std()) or 1.0
-        self._fence = float(high) + FENCE * self._unit
-        return self._compressed(values)
+        self._fenced = linear if self._is_linear else logarithmic
+        self._mean, self._width = float(self._fenced.values.mean()), self._fenced.spread or 1.0
+        self.targets: np.ndarray = (self._fenced.values - self._mean) / self._width
 
     def of(self, losses: np.ndarray) -> np.ndarray:
         """Returns losses [N] on this scale."""
         values = losses if self._is_linear else self._logs.of(losses)
-        targets: np.ndarray = (self._compressed(values) - self._mean) / self._width
+        targets: np.ndarray = (self._fenced.of(values) - self._mean) / self._width
         return targets
 
     def inverse(self, targets: np.ndarray) -> np.ndarray:
         """Returns the losses [N] of values [N] on this scale, near those of the trials at most."""
         low, high = float(self.targets.min()) - BEYOND, float(self.targets.max()) + BEYOND
+        fenced = self._fenced
         values = self._mean + self._width * np.clip(targets, low, high)
-        beyond = (values - self._fence) / self._unit
-        stretched = self._fence + self._unit * np.expm1(np.maximum(beyond, 0.0))
+        beyond = (values - fenced.fence) / fenced.unit
+        stretched = fenced.fence + fenced.unit * np.expm1(np.maximum(beyond, 0.0))
         losses: np.ndarray = np.where(beyond > 0, stretched, values)
         if not self._is_linear:
             losses = self._logs.inverse(losses[:, None])[:, 0]
         return losses
 
-    def _compressed(self, values: np.ndarray) -> np.ndarray:
-        beyond = np.maximum(values - self._fence, 0.0)
-        compressed: np.ndarray = np.minimum(values, self._fence) + self._unit * np.log1p(
-            beyond / self._unit
+
+class _Fenced:
+    """Values [T] that are compressed beyond a fence.
+
+    Attributes:
+        unit: Range beyond the fence that is compressed to log(2) of it.
+        fence: The value from which on they are compressed.
+        values: The compressed values [T].
+        spread: Their standard deviation.
+    """
+
+    def __init__(self, values: np.ndarray) -> None:
+        low, high = _quartiles(values)
+        self.unit = high - low or float(values.std()) or 1.0
+        self.fence = high + FENCE * self.unit
+        self.values = self.of(values)
+        self.spread = float(self.values.std())
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Returns values [N], compressed beyond the fence."""
+        beyond = np.maximum(values - self.fence, 0.0)
+        compressed: np.ndarray = np.minimum(values, self.fence) + self.unit * np.log1p(
+            beyond / self.unit
         )
         return compressed
+
+
+def _quartiles(values: np.ndarray) -> tuple[float, float]:
+    """Returns the lower and upper quartile of `np.quantile` in a tenth of its time."""
+    ordered = np.sort(values).tolist()
+    quartiles = []
+    for share in (0.25, 0.75):
+        position = (len(ordered) - 1) * share
+        index = int(position)
+        below, above = ordered[index], ordered[min(index + 1, len(ordered) - 1)]
+        step, part = above - below, position - index
+        quartiles.append(below + step * part if part < 0.5 else above - step * (1 - part))
+    return quartiles[0], quartiles[1]
