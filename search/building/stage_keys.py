@@ -105,10 +105,9 @@ class Link:
     Attributes:
         stage: The stage.
         identity: What its key is made of.
+        content: What the plain part of the identity is the digest of.
+        is_endless: Whether a longer training begins with the same epochs as a shorter one.
         parent: Key of the stage before it; None for the first.
-        endless: Key without the number of epochs, if a longer training begins with the same epochs
-            as a shorter one; else None.
-        seed: Seed of the stage's random streams; it does not depend on the user's code.
         weights_seed: Seed of fresh weights: the study's seed, or that of a repeat.
         runtime: Runtime that quantizes the network; the plan trains for its int8 rounding. None for
             a teacher, which is not deployed.
@@ -116,11 +115,28 @@ class Link:
 
     stage: Stage
     identity: StageIdentity
+    content: StageKey
+    is_endless: bool
     parent: str | None
-    endless: str | None
-    seed: int
     weights_seed: int
     runtime: str | None
+
+    @cached_property
+    def _at_any_length(self) -> StageIdentity | None:
+        """The identity without the number of epochs; None if the training is not endless."""
+        if not self.is_endless:  # most links only have a price, which needs the key alone
+            return None
+        return StageIdentity(self.content.at_any_length().digest(), self.identity.code)
+
+    @property
+    def endless(self) -> str | None:
+        """Its key without the number of epochs; None if the training is not endless."""
+        return self._at_any_length.key if self._at_any_length else None
+
+    @cached_property
+    def seed(self) -> int:
+        """Seed of the stage's random streams; it does not depend on the user's code."""
+        return int((self._at_any_length or self.identity).plain[:8], 16)
 
     @property
     def digest(self) -> str:
@@ -221,11 +237,8 @@ class Chain:
         earlier = above.identity.code if above else self._task_code
         code = {**earlier, **self._code(stage, key.text)}
         identity = StageIdentity(key.digest(), code)
-        longer = StageIdentity(key.at_any_length().digest(), code) if endless else None
-        seed = int((longer or identity).plain[:8], 16)
         parent = above.identity.key if above else None
-        endless_key = longer.key if longer else None
-        return Link(stage, identity, parent, endless_key, seed, stage_seed, runtime)
+        return Link(stage, identity, key, endless, parent, stage_seed, runtime)
 
     def _code(self, stage: Stage, text: str) -> dict[str, str]:
         """Returns the digests of the user's files that a stage depends on.
