@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.torch import save_file
 
+import paretune
 from paretune.spaces.rebuild import initial_candidate
 
 HERE = Path(__file__).parent
@@ -53,6 +59,9 @@ SMALL = {
         *("--set", "space.finetune.epochs=1"),
     ],
     "bench_ray.py": ["2", "6", "0.1"],
+    "bench_real_size.py": [
+        *("--models", "mobilenet_v3_small", "--ratios", "0.5", "--size", "32", "--repeats", "2"),
+    ],
     "bench_racing.py": [
         "--seeds",
         "1",
@@ -93,15 +102,55 @@ def noise_and_random_weights(folder: Path) -> list[str]:
     return [str(folder / "c.npz"), str(folder / "w.safetensors")]
 
 
+def output_of(script: Path, *options: str) -> str:
+    """Runs a script beside these modules, and returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, str(script), *options],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.benchmark
 @pytest.mark.parametrize("script", sorted(path.name for path in HERE.glob("bench_*.py")))
 def test_benchmark_prints_its_ratio(script: str, tmp_path: Path) -> None:
     files = noise_and_random_weights(tmp_path) if script == "bench_int8.py" else []
-    done = subprocess.run(
-        [sys.executable, str(HERE / script), *files, *SMALL[script]],
-        capture_output=True,
-        text=True,
-        timeout=280,
+    printed = output_of(HERE / script, *files, *SMALL[script])
+    assert re.search(r"^  RATIO .*: \d+\.\d+", printed, re.MULTILINE), printed
+
+
+@pytest.mark.benchmark
+def test_benchmark_for_a_gpu_prunes_to_its_multiply_adds_on_a_cpu() -> None:
+    script = HERE.parent / "gpu" / "bench_resnet56.py"
+    settings = ("space.pruning.structured.round_to=1", "space.pruning.structured.images=64")
+    options = [word for setting in settings for word in ("--set", setting)]
+    printed = output_of(script, "--tests", "100", "--seconds", "0", *options)
+    rows = [line.split("|") for line in printed.splitlines() if "distilled" in line]
+    fewer = [float(row[4].split("x")[0]) for row in rows if len(row) > 4]
+    assert fewer == pytest.approx([1 / 0.47] * 2, rel=0.05), printed
+    assert re.search(r"^  RATIO accuracy, .*static int8 / unpruned: \d+\.\d+", printed, re.M)
+
+
+@pytest.mark.benchmark
+def test_blood_cells_are_cut_as_their_study_reads_them(tmp_path: Path) -> None:
+    photo = io.BytesIO()
+    Image.new("RGB", (640, 480)).save(photo, "JPEG")
+    rows = ["part,image,xmin,ymin,xmax,ymax,label"]
+    for part in ("train", "val", "test"):
+        rows.append(f"{part},{part}.jpg,7,9,7,9,RBC")  # an empty box
+        for label in ("Platelets", "RBC", "WBC"):
+            rows += [f"{part},{part}.jpg,0,0,{left + 20},30,{label}" for left in range(5)]
+    with zipfile.ZipFile(tmp_path / "bccd.zip", "w") as file:
+        file.writestr("boxes.csv", "\n".join(rows))
+        for part in ("train", "val", "test"):
+            file.writestr(f"images/{part}.jpg", photo.getvalue())
+    printed = output_of(
+        HERE / "blood_cells.py", str(tmp_path / "bccd.zip"), str(tmp_path / "cells")
     )
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"^  RATIO .*: \d+\.\d+", done.stdout, re.MULTILINE), done.stdout
+    assert [line.split()[-1] for line in printed.splitlines()] == ["3"] * 9
+    study = paretune.Study(shutil.copy(HERE / "blood_cells.yaml", tmp_path))
+    assert "mobilenet_v2" in str(study.check())
