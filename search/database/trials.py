@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,12 +15,37 @@ from paretune.search.database.base import Row, Tables, exclusive_transaction, re
 from paretune.search.database.fronts import write_front
 from paretune.search.database.reader import StudyReader
 from paretune.search.database.rows import engine_rows
-from paretune.search.database.versions import FIRST, newest_of, note_trial, stale_since
+from paretune.search.database.trial_statements import (
+    ABOVE,
+    BEGIN_STATE,
+    COUNT_SEARCH,
+    END,
+    END_STATE,
+    INSERT,
+    INSERT_EXAMPLES,
+    INSERT_MEASUREMENTS,
+    OWNER,
+    SAME_PLAN,
+    STEPS,
+    UNSEEN,
+)
+from paretune.search.database.versions import (
+    FIRST,
+    newest_of,
+    note_trial,
+    refuse_newer,
+    stale_since,
+)
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import FrontPoint, Result, TrialRecord
 
+_T = tables.trials.c
+
 OPEN_STATES = ("running", "paused")
 """States of trials that have not ended."""
+
+ANSWERED = ("complete", "infeasible", "stopped", "paused")
+"""States of trials whose plan need not be tried again."""
 
 LEFT = "left"
 """The worker of a running trial whose worker was stopped; no worker has this id."""
@@ -72,7 +98,7 @@ class Trials(Tables):
         """
         row = _new_row(worker, plan, params, proposal, None)
         with exclusive_transaction(self.engine) as connection:
-            connection.execute(_INSERT, {**row, "number": number})
+            connection.execute(INSERT, {**row, "number": number})
             note_trial(connection, number, self.version)
         return float(row["started"])
 
@@ -108,23 +134,26 @@ class Trials(Tables):
             NewerVersion: The study has a newer version; nothing was written.
         """
         row = _new_row(worker, plan, params, proposal, variant_of)
-        key = {"key": plan.key}
         while True:
             try:
                 with exclusive_transaction(self.engine) as connection:
-                    if connection.execute(_RUNNING_PLAN, key).first():
+                    state = {"key": plan.key, "wanted": number}
+                    same = connection.execute(BEGIN_STATE, state).mappings().all()
+                    if any(trial["state"] == "running" for trial in same):
                         return None
+                    if same[0]["is_taken"]:  # by another worker
+                        if not later:
+                            return None
+                        number = same[0]["last"] + 1
                     # A number up to the limit has fewer trials below it: no need to count.
                     if most is not None and number > most and _is_full(connection, most):
                         return None
-                    connection.execute(_INSERT, {**row, "number": number})
-                    note_trial(connection, number, self.version)
-                    first = self._answering(connection, plan.key)
-                return StartedTrial(number, row["started"], first)
-            except sa.exc.IntegrityError:  # another worker has taken the number
+                    connection.execute(INSERT, {**row, "number": number})
+                    note_trial(connection, number, self.version, same[0]["newest"] or FIRST)
+                return StartedTrial(number, row["started"], self._first_answer(same))
+            except sa.exc.IntegrityError:  # in a database whose transactions are not exclusive
                 if not later:
                     return None
-                number = max(number, self.last_number()) + 1
 
     def finish(
         self,
@@ -172,27 +201,27 @@ class Trials(Tables):
             "repeat_of": result.repeat_of,
         }
         with exclusive_transaction(self.engine) as connection:
+            runs, state, before, newest = connection.execute(END_STATE, {"of": number}).one()
             if worker is not None:
-                runs, state, before = connection.execute(_OWNER, {"of": number}).one()
                 if runs != worker:
                     return None
                 if state not in OPEN_STATES and before is not None:
                     return float(before)  # written just before the connection broke
             if front is not None and seen is not None:
                 _refuse_unseen(connection, *seen)
-            connection.execute(_END, end)
-            if newest_of(connection) > self.version:
+            connection.execute(END, end)
+            if (newest or FIRST) > self.version:
                 self.outdated, front = True, None
                 stale = stale_since(connection, self.version)
                 rows, examples = (
                     [row for row in each if row["name"] not in stale] for each in (rows, examples)
                 )
                 if result.state == "complete":
-                    connection.execute(_END, {"of": number, "values": {}})
+                    connection.execute(END, {"of": number, "values": {}})
             if rows:
-                connection.execute(_INSERT_MEASUREMENTS, rows)
+                connection.execute(INSERT_MEASUREMENTS, rows)
             if examples:
-                connection.execute(_INSERT_EXAMPLES, examples)
+                connection.execute(INSERT_EXAMPLES, examples)
             if front is not None:
                 write_front(connection, front)
         return finished
@@ -200,7 +229,7 @@ class Trials(Tables):
     def is_owner(self, number: int, worker: str) -> bool:
         """Returns whether a worker still runs a trial: another one may have taken it over."""
         with reading(self.engine) as connection:
-            runs = connection.execute(_OWNER, {"of": number}).one()[0]
+            runs = connection.execute(OWNER, {"of": number}).scalar_one()
         return bool(runs == worker)
 
     def add_test(self, number: int, measured: Sequence[Measurement], host: str) -> None:
@@ -230,9 +259,9 @@ class Trials(Tables):
             front: The front without the trial.
         """
         end = {"state": "infeasible", "values": {}, "violations": {}, "reason": dict(reason)}
-        repeats = tables.trials.c.repeat_of == number
+        repeats = _T.repeat_of == number
         with exclusive_transaction(self.engine) as connection:
-            for is_it in (tables.trials.c.number == number, repeats):
+            for is_it in (_T.number == number, repeats):
                 connection.execute(sa.update(tables.trials).where(is_it).values(end))
             write_front(connection, front)
 
@@ -243,7 +272,6 @@ class Trials(Tables):
             highest: The highest number that the worker has seen; all trials above it are new.
             missing: Lower numbers of trials that had not ended when it looked, except paused ones.
         """
-        # Two statements: SQLite reads the whole table for an OR of the two conditions.
         with reading(self.engine) as connection:
             return _new_rows(connection, highest, missing)
 
@@ -253,10 +281,10 @@ class Trials(Tables):
             sa.select(sa.func.count())
             .select_from(tables.trials)
             .where(
-                tables.trials.c.number > 0,
-                tables.trials.c.state.not_in(OPEN_STATES),
-                tables.trials.c.repeat_of.is_(None),
-                tables.trials.c.variant_of.is_(None),
+                _T.number > 0,
+                _T.state.not_in(OPEN_STATES),
+                _T.repeat_of.is_(None),
+                _T.variant_of.is_(None),
             )
         )
         with reading(self.engine) as connection:
@@ -265,12 +293,12 @@ class Trials(Tables):
     def states(self) -> dict[int, str]:
         """Returns the state of every trial, in order of number."""
         with reading(self.engine) as connection:
-            rows = connection.execute(sa.select(tables.trials.c.number, tables.trials.c.state))
+            rows = connection.execute(sa.select(_T.number, _T.state))
             return {number: state for number, state in rows}
 
     def rows(self, numbers: Collection[int]) -> list[Row]:
         """Returns the rows of these trials, in order of number."""
-        number = tables.trials.c.number
+        number = _T.number
         rows: list[Row] = []
         ordered = sorted(numbers)
         with reading(self.engine) as connection:
@@ -282,11 +310,7 @@ class Trials(Tables):
 
     def running(self) -> list[Row]:
         """Returns the rows of the running trials, those of dead workers included."""
-        statement = (
-            sa.select(tables.trials)
-            .where(tables.trials.c.state == "running")
-            .order_by(tables.trials.c.number)
-        )
+        statement = sa.select(tables.trials).where(_T.state == "running").order_by(_T.number)
         with reading(self.engine) as connection:
             return list(connection.execute(statement).mappings().all())
 
@@ -300,16 +324,16 @@ class Trials(Tables):
 
         Returns:
             False if a third worker has taken it.
+
+        Raises:
+            NewerVersion: The study has a newer version; nothing was written.
         """
-        is_owner = (
-            tables.trials.c.worker.is_(None) if old is None else tables.trials.c.worker == old
-        )
+        is_owner = _T.worker.is_(None) if old is None else _T.worker == old
         with self.engine.begin() as connection:
+            refuse_newer(newest_of(connection), self.version)
             result = connection.execute(
                 sa.update(tables.trials)
-                .where(
-                    tables.trials.c.number == number, tables.trials.c.state == "running", is_owner
-                )
+                .where(_T.number == number, _T.state == "running", is_owner)
                 .values(worker=new)
             )
         return result.rowcount == 1
@@ -347,11 +371,12 @@ class Trials(Tables):
         version of the study may try again.
         """
         with reading(self.engine) as connection:
-            return self._answering(connection, plan_key)
+            return self._first_answer(connection.execute(SAME_PLAN, {"key": plan_key}).mappings())
 
-    def _answering(self, connection: sa.Connection, plan_key: str) -> int | None:
-        rows = connection.execute(_SAME_PLAN, {"key": plan_key}).mappings()
-        return next((row["number"] for row in rows if answers(row, self.retried)), None)
+    def _first_answer(self, same: Iterable[Row]) -> int | None:
+        """Returns the first of the trials with one plan that answers it, or None."""
+        ended = (row for row in same if row["state"] in ANSWERED)
+        return next((row["number"] for row in ended if answers(row, self.retried)), None)
 
     def unmeasured(self) -> list[int]:
         """Returns the complete trials without values, in order; repeats of others left out.
@@ -370,7 +395,7 @@ class Trials(Tables):
     def last_number(self) -> int:
         """Returns the highest trial number; -1 if there are no trials."""
         with reading(self.engine) as connection:
-            number = connection.execute(sa.select(sa.func.max(tables.trials.c.number))).scalar()
+            number = connection.execute(sa.select(sa.func.max(_T.number))).scalar()
         return -1 if number is None else int(number)
 
     def add_steps(
@@ -396,7 +421,7 @@ class Trials(Tables):
     def steps(self, trial: int) -> list[Row]:
         """Returns the rows of the steps that a trial's trainer reported, in order."""
         with reading(self.engine) as connection:
-            return list(connection.execute(_STEPS, {"of": trial}).mappings())
+            return list(connection.execute(STEPS, {"of": trial}).mappings())
 
 
 def answers(row: Row | Mapping[str, Any], retried: Collection[int]) -> bool:
@@ -426,9 +451,10 @@ def example_rows(trial: int, part: str, measured: Sequence[Measurement]) -> list
 
 
 def _new_rows(connection: sa.Connection, highest: int, missing: Collection[int]) -> list[Row]:
-    late = connection.execute(_MISSING, {"missing": list(missing)}) if missing else None
-    rows = list(late.mappings()) if late else []
-    return [*rows, *connection.execute(_ABOVE, {"highest": highest}).mappings()]
+    if not missing:
+        return list(connection.execute(ABOVE, {"highest": highest}).mappings())
+    unseen = {"highest": highest, "missing": list(missing)}
+    return sorted(connection.execute(UNSEEN, unseen).mappings(), key=itemgetter("number"))
 
 
 def _refuse_unseen(connection: sa.Connection, highest: int, missing: Collection[int]) -> None:
@@ -460,57 +486,4 @@ def _new_row(
 
 def _is_full(connection: sa.Connection, most: int) -> bool:
     """Returns whether the search has its trials, running ones included."""
-    return bool(connection.execute(_COUNT_SEARCH).scalar_one() >= most)
-
-
-# -- statements that every trial uses, built once: building one takes longer than executing it -----
-
-_T = tables.trials.c
-
-_INSERT = sa.insert(tables.trials)
-
-_INSERT_MEASUREMENTS = sa.insert(tables.measurements)
-
-_INSERT_EXAMPLES = sa.insert(tables.examples)
-
-_END = sa.update(tables.trials).where(_T.number == sa.bindparam("of"))
-
-_OWNER = sa.select(_T.worker, _T.state, _T.finished).where(_T.number == sa.bindparam("of"))
-
-_SAME_PLAN = (
-    sa.select(_T.number, _T.state, _T["values"])
-    .where(
-        _T.plan_key == sa.bindparam("key"),
-        _T.state.in_(["complete", "infeasible", "stopped", "paused"]),
-        _T.repeat_of.is_(None),
-    )
-    .order_by(_T.number)
-)
-
-_COUNT_SEARCH = (
-    sa.select(sa.func.count())
-    .select_from(tables.trials)
-    .where(_T.number > 0, _T.repeat_of.is_(None), _T.variant_of.is_(None))
-)
-
-_RUNNING_PLAN = (
-    sa.select(_T.number).where(_T.plan_key == sa.bindparam("key"), _T.state == "running").limit(1)
-)
-
-_STEPS = (
-    sa.select(tables.steps)
-    .where(tables.steps.c.trial == sa.bindparam("of"))
-    .order_by(tables.steps.c.step)
-)
-
-_SEEN_COLUMNS = sa.select(
-    *(_T.number, _T.state, _T.worker, _T.params, _T.proposal, _T["values"], _T.violations),
-    *(_T.reason, _T.seconds, _T.repeat_of, _T.variant_of, _T.started, _T.finished),
-    _T.plan_key,
-).order_by(_T.number)
-
-_ABOVE = _SEEN_COLUMNS.where(_T.number > sa.bindparam("highest"))
-
-_MISSING = _SEEN_COLUMNS.where(
-    _T.number.in_(sa.bindparam("missing", expanding=True)), _T.state != "paused"
-)
+    return bool(connection.execute(COUNT_SEARCH).scalar_one() >= most)

@@ -68,15 +68,35 @@ def stale_since(connection: sa.Connection, version: int) -> set[str]:
     return {name for changes in rows for name in changes["stale"]}
 
 
-def note_trial(connection: sa.Connection, number: int, version: int) -> None:
-    """Stores the version that a trial begins under.
+def refuse_newer(newest: int, version: int) -> None:
+    """Refuses to go on in a study that another process has changed.
+
+    Args:
+        newest: The newest version of the study.
+        version: The version that this process runs.
 
     Raises:
         NewerVersion: The study has a newer version; the transaction must be rolled back.
     """
-    newest = newest_of(connection)
     if newest > version:
         raise NewerVersion(newest, version)
+
+
+def note_trial(
+    connection: sa.Connection, number: int, version: int, newest: int | None = None
+) -> None:
+    """Stores the version that a trial begins under.
+
+    Args:
+        connection: A connection in a transaction.
+        number: Trial number.
+        version: The version that this process runs.
+        newest: The newest version, if this transaction has read it.
+
+    Raises:
+        NewerVersion: The study has a newer version; the transaction must be rolled back.
+    """
+    refuse_newer(newest_of(connection) if newest is None else newest, version)
     if version > FIRST:
         connection.execute(_NOTE, {"trial": number, "version": version})
 

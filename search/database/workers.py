@@ -75,13 +75,8 @@ class Workers(Tables):
 
     def workers(self) -> list[Row]:
         """Returns the rows of the workers that have not ended properly, alive or dead."""
-        statement = sa.select(tables.workers, tables.machines.c.machine).select_from(
-            sa.outerjoin(
-                tables.workers, tables.machines, tables.workers.c.id == tables.machines.c.worker
-            )
-        )
         with reading(self.engine) as connection:
-            return list(connection.execute(statement).mappings())
+            return list(connection.execute(_WORKERS).mappings())
 
 
 def _remove(connection: sa.Connection, worker: str) -> None:
@@ -96,3 +91,8 @@ def _server_time(connection: sa.Connection) -> dict[str, float]:
         return {}
     now = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one()
     return {"heartbeat": float(now)}
+
+
+_WORKERS = sa.select(tables.workers, tables.machines.c.machine).select_from(
+    sa.outerjoin(tables.workers, tables.machines, tables.workers.c.id == tables.machines.c.worker)
+)

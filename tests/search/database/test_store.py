@@ -11,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from paretune.objectives.base import Measurement
+from paretune.search.database import tables
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
 from paretune.search.database.store import Store, existing_store
 from paretune.search.database.trials import UnseenTrials
 from paretune.search.database.version import SCHEMA
 from paretune.search.database.version_writer import VersionWriter
+from paretune.search.database.versions import NewerVersion
 from paretune.search.errors import UserError
 from paretune.search.study.plan import Plan
 from paretune.search.study.records import Axis, FrontPoint, Result
@@ -92,6 +94,18 @@ def test_trial_of_a_dead_worker_is_taken_over_once(store: Store) -> None:
     assert store.take_over(1, "dead", "first")
     assert not store.take_over(1, "dead", "second")
     assert store.running()[0]["worker"] == "first"
+
+
+def test_worker_of_an_earlier_version_begins_and_takes_over_no_trial(store: Store) -> None:
+    begin(store, 1, "dead")
+    version = {"number": 2, "created": 1.0, "source": {}, "identity": {}, "axes": [], "changes": {}}
+    with store.engine.begin() as connection:
+        connection.execute(sa.insert(tables.versions), version)
+    with pytest.raises(NewerVersion, match="the study has version 2 now"):
+        store.take_over(1, "dead", "me")
+    with pytest.raises(NewerVersion, match="the study has version 2 now"):
+        store.begin_next(2, "me", plan(0.5), {}, {"params": {}})
+    assert [(row["number"], row["worker"]) for row in store.running()] == [(1, "dead")]
 
 
 def test_finished_trial_is_not_taken_over(store: Store) -> None:
