@@ -56,6 +56,7 @@ class Loop(ABC):
         """Looks for what the user asks, and learns from the trials of other workers."""
         state = self._state
         stop_if_interrupted()
+        state.loaded.look()
         state.look_for_newer_version()
         state.study.control.between_stages()
         state.progress.held = state.study.control.held

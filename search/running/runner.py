@@ -17,7 +17,6 @@ from paretune.search.database.versions import NewerVersion
 from paretune.search.running.activity import Activity
 from paretune.search.running.baseline_trial import measured_baseline
 from paretune.search.running.final_session import measure_final
-from paretune.search.running.garbage import loaded_objects_unvisited
 from paretune.search.running.learning import Learning
 from paretune.search.running.liveness import lives
 from paretune.search.running.measuring_loop import MeasuringLoop
@@ -139,7 +138,7 @@ class Runner:
         if study.baseline is not None:
             state.set_baseline(study.baseline, measured_baseline(state, execution, study.baseline))
         loop = (SearchLoop if role.trains else MeasuringLoop)(state, learning, execution)
-        with loaded_objects_unvisited():
+        with state.loaded:
             end = loop.run()
         if end.over and not end.exhausted and state.plans.all_begun(at_end=True):
             total = state.plans.total(at_most=math.inf)

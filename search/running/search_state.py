@@ -13,6 +13,7 @@ from paretune.search.measuring.gauge import values_by_name
 from paretune.search.running.failed_trials import FailedTrials
 from paretune.search.running.first_plans import plans_to_try_first
 from paretune.search.running.format_variants import FormatVariants
+from paretune.search.running.garbage import LoadedObjects
 from paretune.search.running.racing_turns import RacingTurns
 from paretune.search.running.space_plans import SpacePlans
 from paretune.search.running.stopping import Progress
@@ -51,6 +52,7 @@ class SearchState:
         variants: The queue of format variants.
         baseline: Trial 0; None before it is measured, or in a study without a baseline.
         growth: The front of the trials that this worker has learned of, with the baseline.
+        loaded: The objects that the garbage collector leaves out.
 
     Args:
         study: The open study.
@@ -86,6 +88,7 @@ class SearchState:
         self.variants = FormatVariants(study, earlier)
         self.baseline: TrialRecord | None = None
         self.growth = FrontTracker(study.axes, None, study.classes)
+        self.loaded = LoadedObjects()
         progress.listed = self.plans.is_small
 
     @property
