@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from paretune.objectives.base import Measurement
@@ -74,6 +74,15 @@ def changes_of(
         if new is not None and old is not None:
             changes[axis.name] = change(new, old, part)
     return changes
+
+
+def within_noise(
+    measured: Iterable[Measurement], baseline: Mapping[str, Measurement]
+) -> frozenset[str]:
+    """Returns the objectives whose difference from the baseline may be chance."""
+    pairs = [(new, baseline[new.name]) for new in measured if new.name in baseline]
+    changes = {new.name: change(new, old) for new, old in pairs}
+    return frozenset(n for n, c in changes.items() if not c.exact and not c.beyond_noise)
 
 
 def change(new: Measurement, old: Measurement, part: str = "validation") -> Change:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -30,7 +30,7 @@ from paretune.search.trial.events import (
     TrialStarted,
     TrialTrained,
 )
-from paretune.search.views.change_text import times_text
+from paretune.search.views.change_text import MARK, times_text
 from paretune.search.views.loaded_weights import loaded_weights
 
 FRONT_ROWS = 8
@@ -296,7 +296,7 @@ def ended_text(event: TrialEnded, axes: Sequence[Axis], trial_limit: int | None)
         head += f" (trained in {event.variant_of})"
     elif number and trial_limit:
         head += f" [{event.done}/{trial_limit}]"
-    body = _body(result, axes, event.baseline if number else None)
+    body = _body(result, axes, event.baseline if number else None, event.within_noise)
     marks = "  on the front" if event.grew and number else ""
     line = f"{head}  {body}{marks}  ({result.duration:.1f} s)"
     weights = "" if number else loaded_weights(result.artifact)
@@ -333,7 +333,12 @@ def repeated_text(event: RepeatEnded, axes: Sequence[Axis]) -> str:
     return f"{head}  {body}  ({result.seconds:.1f} s)"
 
 
-def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | None) -> str:
+def _body(
+    result: Result,
+    axes: Sequence[Axis],
+    baseline: Mapping[str, float] | None,
+    within_noise: Collection[str],
+) -> str:
     if result.repeat_of is not None:
         return f"the same plan as trial {result.repeat_of}"
     if result.state != "complete":
@@ -348,7 +353,8 @@ def _body(result: Result, axes: Sequence[Axis], baseline: Mapping[str, float] | 
         value = result.values[axis.name]
         cell = f"{axis.name} {format_quantity(value, axis)}"
         if baseline and not axis.is_score and value > 0 and axis.better == "lower":
-            cell += f" ({times_text(baseline[axis.name] / value, axis)})"
+            mark = MARK if axis.name in within_noise else ""
+            cell += f" ({mark}{times_text(baseline[axis.name] / value, axis)})"
         cells.append(cell)
     broken = [text for text, violation in result.violations.items() if violation > 0]
     if broken:

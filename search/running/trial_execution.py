@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from paretune.search.database.trials import UnseenTrials
+from paretune.search.front.changes import within_noise
 from paretune.search.sampling.proposer import Outcome
 from paretune.search.study.records import Result, Trained
 from paretune.search.trial.events import Notice, TrialEnded, TrialStarted, TrialTrained
@@ -108,6 +109,9 @@ class TrialExecution:
                 front=state.growth.front if task.number else {},
                 hypervolume=state.growth.hypervolume if task.number else None,
                 variant_of=task.variant_of,
+                within_noise=within_noise(
+                    result.measured, state.baseline.measurements if state.baseline else {}
+                ),
             )
         )
 

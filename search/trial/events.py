@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -105,7 +105,8 @@ class TrialEnded:
     """A trial has ended; `front` holds the current front, trial number -> values.
 
     `grew`: whether the trial enlarged the front. `variant_of`: the trial that trained the network,
-    if this one deploys it in another number format.
+    if this one deploys it in another number format. `within_noise`: objectives whose difference
+    from the baseline may be chance.
     """
 
     trial: int
@@ -116,6 +117,7 @@ class TrialEnded:
     front: Mapping[int, Mapping[str, float]]
     hypervolume: float | None
     variant_of: int | None = None
+    within_noise: Collection[str] = ()
 
 
 @dataclass(frozen=True)

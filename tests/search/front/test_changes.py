@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paretune.objectives.base import Measurement
-from paretune.search.front.changes import change, changes_of
+from paretune.search.front.changes import change, changes_of, within_noise
 from paretune.search.front.differences import difference_interval
 from paretune.search.study.records import Axis, TrialRecord
 from support.measurements import accuracy, latency, paired_accuracy
@@ -40,6 +40,15 @@ def test_equal_sizes_are_exactly_equal() -> None:
     assert found.exact and not found.beyond_noise and found.value == 1.0
     smaller = change(replace(size, value=4e4, low=4e4, high=4e4), size)
     assert smaller.exact and smaller.beyond_noise and smaller.value == pytest.approx(1.25)
+
+
+def test_objectives_within_noise_are_those_whose_intervals_overlap() -> None:
+    baseline = {"latency": latency(1.0, 10), "size": replace(latency(5.0, 0), name="size")}
+    near, far = latency(0.95, 10), latency(0.5, 1)
+    same_size = replace(latency(5.0, 0), name="size")
+    other = replace(latency(1.0, 10), name="energy")
+    assert within_noise([near, same_size, other], baseline) == {"latency"}
+    assert within_noise([far], baseline) == frozenset()
 
 
 def test_change_of_an_accuracy_is_paired_when_the_examples_are_the_same() -> None:

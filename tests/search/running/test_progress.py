@@ -80,6 +80,11 @@ def test_pipe_gets_one_line_per_trial() -> None:
     ]
 
 
+def test_cost_within_noise_of_the_baseline_is_marked() -> None:
+    event = replace(ended(3, DONE), within_noise=frozenset({"accuracy", "latency"}))
+    assert "latency 0.500 ms (≈4.0x faster)" in lines(False, STARTED, event)
+
+
 def test_infeasible_failed_and_constraint_breaking_trials_print_the_reason() -> None:
     reason = {"stage": "prune", "type": "RuntimeError", "text": "no layer [left]\nmore"}
     text = lines(
