@@ -73,10 +73,12 @@ def lines_of(info: FrontInfo) -> list[Line]:
         raise SystemExit("no trial trained the baseline's own network; add it to `first:`")
     rows = {row.trial: row for row in (*info.rows, *info.close, *info.same_network)}
     lines = [line("baseline", base, info), line("retrained", retrained, info)]
-    for row in rows.values():
-        format = row.plan.removeprefix(f"{retrained.plan} · ")
-        if format in ("static int8", "dynamic int8", "float16"):
-            lines.append(line(f"retrained, {format}", row, info))
+    for format in ("static int8", "dynamic int8", "float16"):
+        plan = f"{retrained.plan} · {format}"
+        same = [row for row in rows.values() if row.plan == plan]
+        if same:  # other trainings of this network have the same words
+            best = max(same, key=lambda row: row.validation["accuracy"].value)
+            lines.append(line(f"retrained, {format}", best, info))
     for name, loss in SEARCHED.items():
         chosen = searched(rows.values(), retrained, loss)
         if chosen is not None:
