@@ -23,7 +23,7 @@ MAX_PROPOSALS = 10
 """This worker waits if other workers run this many proposals for one trial number."""
 
 MAX_LOST = 3
-"""Numbers of a grid in a row that other workers may take first; then a later number is used."""
+"""Trial numbers in a row that other workers may take first; then a later number is used."""
 
 
 class NewTrials:
@@ -40,7 +40,6 @@ class NewTrials:
         self._learning = learning
         self._execution = execution
         self._lost = 0  # trial numbers in a row that other workers took first
-        self._rank = 0  # of this worker among those that propose at the same moment
 
     def begin(self) -> Task | None:
         """Begins a new trial; returns None if its plan is a repeat, or another worker was first.
@@ -53,13 +52,12 @@ class NewTrials:
         state, learning = self._state, self._learning
         number = learning.last + 1
         for attempt in range(MAX_PROPOSALS):
-            proposal, plan = self._propose(number, attempt + self._rank)
+            proposal, plan = self._propose(number, attempt)
             stored = proposal.to_json()
-            # A plan to try first waits: at a later number, it might have been begun meanwhile. So
-            # does one of a grid, which gives each number its plan, until quick workers have taken
-            # several numbers.
-            is_grid = state.spec.sampler.name == "grid"
-            later = proposal.hint is None and (not is_grid or self._lost >= MAX_LOST)
+            # Two workers with the same history propose the same for one number, so the slower one
+            # asks for the next number. With many quick workers it would never get one.
+            # A plan to try first waits: at a later number, it might have been begun meanwhile.
+            later = self._lost >= MAX_LOST and proposal.hint is None
             begun = state.store.begin_next(
                 number,
                 state.worker.id,
@@ -82,9 +80,6 @@ class NewTrials:
                     return task
                 self._repeat(task, begun.same)
                 return None
-            # Two workers with the same history propose the same for one number, and the slower one
-            # proposes in vain. From now on this one takes another draw than the others.
-            self._rank = state.worker.rank()
             state.proposer.withdraw(number)
             learning.learn()
             if learning.last >= number:

@@ -135,34 +135,6 @@ def test_last_trial_is_not_run_twice_when_another_worker_takes_it_first(
     assert trials[1].reason == REASON, "that of the other worker"
 
 
-@pytest.mark.slow
-def test_proposal_takes_the_next_number_when_another_worker_is_quicker(
-    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = study(tmp_path, "random")
-    assert cli("run", file, "--trials", 1).code == 0
-    store = Store(open_engine(url(file)))
-    ask, proposals = Proposer.ask, []
-
-    def slowly(proposer: Proposer, number: int, attempt: int = 0) -> Proposal:
-        proposal = ask(proposer, number, attempt)
-        if not proposals:
-            plan = Plan((Stage("evaluate", {"width": 3, "rate": 0.5}),))
-            params = {"width": 3, "rate": 0.5}
-            store.begin(number, other.id, plan, params, {"params": params, "attributes": {}})
-        proposals.append(proposal)
-        return proposal
-
-    monkeypatch.setattr(Proposer, "ask", slowly)
-    with Worker(store) as other:
-        with finished_when(file, 2, lambda trials: len(trials) == 3):
-            assert cli("run", file, "--trials", 3).code == 0
-        trials = trials_of(file)
-    store.close()
-    assert [t.state for t in trials] == ["complete", "infeasible", "complete"]
-    assert [dict(p.params) for p in proposals] == [dict(trials[2].params)], "it is not drawn again"
-
-
 def test_two_studies_that_begin_at_one_moment_do_not_share_a_database(tmp_path: Path) -> None:
     file = study(tmp_path, "random")
     first, second = (open_study(load_study(file, [f"search.seed={s}"])) for s in (5, 6))
