@@ -397,11 +397,12 @@ def test_loss_has_this_trial_s_distillation(distillation: Any) -> None:
     torch.manual_seed(8)
     teacher = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).eval()
     more = {"teacher": teacher, "distillation": Slot(DISTILLATIONS).option(distillation)}
-    own, _ = trained(plain, recipe_of(), **more)
-    ours, _ = trained(None, recipe_of(), **more)
+    recipe = recipe_of(optimizer={"sgd": {"lr": 0.1}})  # Adam enlarges the rounding of zeros
+    own, _ = trained(plain, recipe, **more)
+    ours, _ = trained(None, recipe, **more)
     for one, other in zip(own.parameters(), ours.parameters(), strict=True):
         torch.testing.assert_close(one, other)
-    assert not same(own, trained(plain, recipe_of())[0])
+    assert not same(own, trained(plain, recipe)[0])
 
 
 # -- what the loop is told -------------------------------------------------------------------------
