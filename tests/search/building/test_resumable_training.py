@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from paretune.search.building import resumable_training
@@ -37,7 +38,9 @@ from paretune.search.building import resumable_training
 from paretune.search.running.runner import Runner
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import EpochDone
+import torch
 
+torch.set_num_threads(int(sys.argv[2]))
 resumable_training.SAVE_EVERY = 0.0
 resumable_training.SHARE = float("inf")
 
@@ -73,7 +76,9 @@ def test_killed_training_goes_on_from_its_last_epoch_with_the_same_weights(
 ) -> None:
     undisturbed, file = (study_file(tmp_path / name, schedule) for name in ("whole", "killed"))
     assert epochs_of(undisturbed) == [1, 2, 3, 4, 5]
-    lost = subprocess.Popen([sys.executable, "-c", LOST, file], stdout=subprocess.PIPE, text=True)
+    threads = str(torch.get_num_threads())  # weights depend on it
+    command = [sys.executable, "-c", LOST, file, threads]
+    lost = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert lost.stdout is not None
     assert lost.stdout.readline() == "in epoch 4\n"
     lost.kill()

@@ -133,7 +133,7 @@ def test_existing_file_is_kept(cli: Cli, folder: Path) -> None:
 @pytest.mark.slow
 def test_network_without_weights_gets_a_study_that_runs(cli: Cli, folder: Path) -> None:
     goals = ("--goal", "latency <= 0.5 x baseline", "--goal", "accuracy >= baseline - 1%")
-    result = cli("init", "--model", "simple_cnn, width=1.0", "--data", "digits", *goals,
+    result = cli("init", "--model", "simple_cnn, width=0.5", "--data", "digits", *goals,
                  "--time", "15m", "-o", "first.yaml")  # fmt: skip
     assert result.code == 0, result.err
     assert len(result.out.splitlines()) < 15 and "next: paretune run first.yaml" in result.out
