@@ -47,6 +47,11 @@ class Change:
         return self.low > same or self.high < same
 
     @property
+    def within_noise(self) -> bool:
+        """Whether the difference has an error, and may be chance."""
+        return not self.exact and not self.beyond_noise
+
+    @property
     def half(self) -> float:
         """Distance from the difference to the end of its interval that is nearer to zero.
 
@@ -81,8 +86,7 @@ def within_noise(
 ) -> frozenset[str]:
     """Returns the objectives whose difference from the baseline may be chance."""
     pairs = [(new, baseline[new.name]) for new in measured if new.name in baseline]
-    changes = {new.name: change(new, old) for new, old in pairs}
-    return frozenset(n for n, c in changes.items() if not c.exact and not c.beyond_noise)
+    return frozenset(new.name for new, old in pairs if change(new, old).within_noise)
 
 
 def change(new: Measurement, old: Measurement, part: str = "validation") -> Change:

@@ -29,8 +29,10 @@ def check_precision(rehearsal: Rehearsal) -> Iterator[Finding]:
     """
     if resolve_device(rehearsal.spec.device) != "cpu":
         return
-    for kind in sorted(_kinds(rehearsal)):
-        ratio = _step_seconds(kind) / _step_seconds("off")
+    kinds = sorted(_kinds(rehearsal))
+    usual = _step_seconds("off") if kinds else 0.0
+    for kind in kinds:
+        ratio = _step_seconds(kind) / usual
         if ratio >= SLOWER:
             text = (
                 f"a convolution takes {ratio:.1f} times as long in {kind} as in float32 on this "

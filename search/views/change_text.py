@@ -53,7 +53,7 @@ def equal_text(axis: Axis) -> str:
 
 def noise_mark(change: Change | None) -> str:
     """Returns the sign for a difference from the baseline within noise, or an empty string."""
-    return MARK if change and not change.beyond_noise and not change.exact else ""
+    return MARK if change and change.within_noise else ""
 
 
 def points_text(change: Change) -> str:
