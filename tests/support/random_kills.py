@@ -1,11 +1,13 @@
 """Kills a run at random moments, until it has done its trials; compares it with an undisturbed one.
 
-Each run is a child of a process that has imported everything, so that a kill costs no import.
+Each run is a child of a process that has imported everything, so that a kill costs no import. Else
+most kills would fall into imports, and none into the later trials.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import random
 import signal
@@ -13,7 +15,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,9 @@ def _written(folder: Path, text: str) -> Path:
     return file
 
 
+IDLE_KILLS = 5
+"""After this many kills in a row that left the study as it was, runs get more time."""
+
 KINDS: dict[str, Callable[[Path], Path]] = {"trainer": trainer_file, "stages": stages_file}
 """Kind of study -> what writes it."""
 
@@ -78,11 +83,13 @@ class Kills:
     Attributes:
         kills: Number of kills.
         studies: Number of studies that they were spread over.
+        useful: Number of killed runs that had ended a stage or a trial.
         undisturbed: Seconds that the undisturbed run took.
     """
 
     kills: int
     studies: int
+    useful: int
     undisturbed: float
 
 
@@ -98,25 +105,50 @@ def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
     Raises:
         AssertionError: A trial was lost or is another one, a file is damaged, or a run failed.
     """
+    _import_modules_of_a_run(_new_study(kind, folder / "imports"))
     expected_file = _new_study(kind, folder / "undisturbed")
     begun = time.monotonic()
     assert _run(expected_file, None) == 0, _log(expected_file)
     undisturbed = time.monotonic() - begun
     expected = facts_of(expected_file)
-    moments, done, studies = random.Random(seed), 0, 0
+    moments, done, studies, useful = random.Random(seed), 0, 0, 0
     while done < kills:
         studies += 1
         file = _new_study(kind, folder / f"killed-{studies}")
+        longest, idle, progress = undisturbed / 2, 0, 0
         while True:
-            seconds = moments.uniform(0, undisturbed / 3) if done < kills else None
+            seconds = moments.uniform(0, longest) if done < kills else None
             code = _run(file, seconds)
             if code == 0:
                 break
             assert code == -signal.SIGKILL, _log(file)
             done += 1
-            refuse_damage(file)
+            before, progress = progress, progress_after_kill(file)
+            useful += progress > before
+            idle = 0 if progress > before else idle + 1
+            if idle >= IDLE_KILLS:  # the host is busier than it was for the undisturbed run
+                longest, idle = 1.5 * longest, 0
         assert facts_of(file) == expected, f"{file} differs after {done} kills"
-    return Kills(done, studies, undisturbed)
+    return Kills(done, studies, useful, undisturbed)
+
+
+def _import_modules_of_a_run(file: Path) -> None:
+    """Imports here what a run of the study imports, some of it only after many trials."""
+    child = os.fork()
+    names = file.with_suffix(".modules")
+    if child == 0:
+        with suppress(BaseException):
+            _run_here(file)
+            own = sys.modules.keys() - {path.stem for path in file.parent.glob("*.py")}
+            names.write_text("\n".join(sorted(own)))
+        os._exit(0)
+    os.waitpid(child, 0)
+    for name in names.read_text().splitlines():
+        with suppress(Exception):
+            importlib.import_module(name)
+    import torch
+
+    torch.set_num_threads(1)  # no thread of a pool is there when the process forks
 
 
 def facts_of(file: Path) -> dict[str, Any]:
@@ -139,24 +171,32 @@ def facts_of(file: Path) -> dict[str, Any]:
     }
 
 
-def refuse_damage(file: Path) -> None:
-    """Raises an AssertionError if the database, a stage or an artifact is damaged."""
+def progress_after_kill(file: Path) -> int:
+    """Returns how many stages and trials have ended.
+
+    Raises:
+        AssertionError: The database, a stage or an artifact is damaged.
+    """
     database = database_of(file)
     if not database.exists():
-        return
+        return 0
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
         if not connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'paretune_stages'"
         ).fetchall():
-            return  # killed before the tables were made
+            return 0  # killed before the tables were made
         rows = connection.execute(
             "SELECT file, sha256 FROM paretune_stages WHERE file <> 'dropped'"
+        ).fetchall()
+        [[ended]] = connection.execute(
+            "SELECT count(*) FROM paretune_trials WHERE finished IS NOT NULL"
         ).fetchall()
     for name, digest in rows:
         stored = file.with_suffix("") / name
         if stored.exists():
             assert hashlib.sha256(stored.read_bytes()).hexdigest() == digest, stored
+    return len(rows) + int(ended)
 
 
 def _new_study(kind: str, folder: Path) -> Path:
