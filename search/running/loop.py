@@ -57,7 +57,7 @@ class Loop(ABC):
         state = self._state
         stop_if_interrupted()
         state.loaded.look()
-        state.refuse_newer_version()
+        state.look_for_newer_version()
         state.study.control.between_stages()
         state.progress.held = state.study.control.held
         self._learning.learn()
@@ -86,7 +86,7 @@ class Loop(ABC):
         others = [row for row in running if row["worker"] != worker.id]
         if not others:
             return 0
-        living: set[str | None] = {*worker.living()}
+        living: set[str | None] = {*worker.living_among(row["worker"] for row in others)}
         if worker.role is Role.TRAIN:  # trained trials wait for others; a dead one is trained here
             living.add(None)
         return sum(row["worker"] in living for row in others)

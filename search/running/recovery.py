@@ -133,7 +133,7 @@ def take_over_trial(study: OpenStudy, worker: Worker, running: Sequence[Row]) ->
     others = list(running)
     if not others:
         return None
-    living = worker.living()
+    living = worker.living_among(row["worker"] for row in others)
     for row in others:
         if row["worker"] in living:
             continue

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from paretune.search.database.versions import NewerVersion, Versions
+from paretune.search.database.versions import Versions, refuse_newer
 from paretune.search.front.growth import FrontTracker
 from paretune.search.measuring.gauge import values_by_name
 from paretune.search.running.failed_trials import FailedTrials
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from paretune.search.study.records import TrialRecord
     from paretune.search.trial.events import Reporter
     from paretune.search.trial.open_study import OpenStudy
+
+LOOK_EVERY = 1.0
+"""Shortest time between two looks at the version of the study in the loop, in seconds."""
 
 
 class SearchState:
@@ -73,7 +76,7 @@ class SearchState:
         self.study, self.spec, self.store = study, spec, study.store
         self.worker, self.role = worker, worker.role
         self.report, self.progress, self.earlier = report, progress, earlier
-        self._versions = Versions(study.engine)
+        self._versions, self._looked = Versions(study.engine), -math.inf
         start = earlier.grid_start
         self.proposer = Proposer(spec, study.cheap, study.cost, start, study.estimates)
         self.plans = SpacePlans(spec.space, study.plan)
@@ -119,6 +122,14 @@ class SearchState:
         Raises:
             NewerVersion: The study has a newer version.
         """
-        newest = self._versions.newest()
-        if newest > self.store.version:
-            raise NewerVersion(newest, self.store.version)
+        self._looked = time.monotonic()
+        refuse_newer(self._versions.newest(), self.store.version)
+
+    def look_for_newer_version(self) -> None:
+        """Does the same, at most once a second: the store refuses to begin a trial then.
+
+        Raises:
+            NewerVersion: The study has a newer version.
+        """
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            self.refuse_newer_version()

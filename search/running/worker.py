@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
+import time
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 
 from paretune.search.database.processes import process_space, process_started
 from paretune.search.database.store import Store
+from paretune.search.database.trials import LEFT
 from paretune.search.running.liveness import BEAT, Observer
 from paretune.search.study.role import Role
+
+LOOK_EVERY = 1.0
+"""Seconds in which a look at the workers counts, if all that matter lived then."""
 
 
 class Worker:
@@ -28,6 +35,7 @@ class Worker:
         self.role = role
         self.id = uuid.uuid4().hex[:12]
         self._observer = Observer()
+        self._looked, self._living = -math.inf, {self.id}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="paretune-beat")
 
@@ -69,7 +77,22 @@ class Worker:
 
     def living(self) -> set[str]:
         """Returns the ids of living workers, this one included."""
-        return {self.id, *self._observer.living(self._store.workers())}
+        self._living = {self.id, *self._observer.living(self._store.workers())}
+        self._looked = time.monotonic()
+        return self._living
+
+    def living_among(self, owners: Iterable[str | None]) -> set[str]:
+        """Returns which workers live, of those that have trials.
+
+        A worker is alive for the others until the next look, a second later at most. One that is
+        not yet in the last look may be new, so there is another look.
+
+        Args:
+            owners: The workers of running trials; None or LEFT for a trial without one.
+        """
+        asked = {owner for owner in owners if owner is not None and owner != LEFT}
+        is_recent = time.monotonic() - self._looked < LOOK_EVERY
+        return asked & (self._living if is_recent and asked <= self._living else self.living())
 
     def _register(self) -> None:
         row = {
