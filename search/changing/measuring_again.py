@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from paretune.objectives.base import Measurement
 from paretune.search.changing.fronts import front_history
+from paretune.search.changing.new_measurements import NewMeasurements, NotMeasurable
 from paretune.search.changing.present import (
     PresentTrial,
     present_trial,
     required_quantities,
     valid_measurements,
 )
-from paretune.search.changing.stage_measuring import NewMeasurements, NotMeasurable
 from paretune.search.database.reader import StudyReader
 from paretune.search.database.rows import engine_rows
 from paretune.search.database.version_writer import VersionWriter

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from paretune.objectives.base import Measurement
 from paretune.search.building.watch import Watch
+from paretune.search.changing.new_measurements import NewMeasurements, NotMeasurable
 from paretune.search.changing.present import required_quantities
 from paretune.search.files import sha256_of
 from paretune.search.measuring.gauge import quantity_of
@@ -26,23 +27,6 @@ if TYPE_CHECKING:
     from paretune.search.trial.stage_study import StageStudy
     from paretune.search.trial.workbench import Workbench
     from paretune.spaces.base import Candidate
-
-
-class NotMeasurable(Exception):
-    """An earlier trial cannot be measured without training; the text is the reason."""
-
-
-@dataclass(frozen=True)
-class NewMeasurements:
-    """What was measured of an earlier trial.
-
-    Attributes:
-        measured: The measurements.
-        artifacts: "artifact" and "artifacts" of its row, if its files were made again; else empty.
-    """
-
-    measured: tuple[Measurement, ...]
-    artifacts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class StageMeasuring:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.search.changing.change import StudyChange, change_of
 from paretune.search.changing.fronts import front_history
 from paretune.search.changing.measuring_again import MeasuringAgain
-from paretune.search.changing.stage_measuring import NewMeasurements
+from paretune.search.changing.new_measurements import NewMeasurements
 from paretune.search.changing.stored_study import StoredStudy, read_stored
 from paretune.search.database.engine import creation_lock
 from paretune.search.database.rows import engine_rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from paretune.objectives.base import Measurement
-from paretune.search.changing.stage_measuring import NewMeasurements
+from paretune.search.changing.new_measurements import NewMeasurements
 from paretune.search.study.plan import Plan
 
 if TYPE_CHECKING:

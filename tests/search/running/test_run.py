@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from paretune.objectives.timing.round_estimates import LEAST_BLOCKS
 from paretune.search.database.store import existing_store
 from paretune.search.front.final_front import trials_to_remeasure
 from paretune.search.study.records import StudyRecord
+from support.random_kills import trainer_file
 from support.studies import record_of
 
 
@@ -329,3 +331,18 @@ def test_study_without_a_limit_stops_at_its_goals(tiny: Path, cli: Any) -> None:
     assert output.code == 0, output.err
     assert "all goals are reached" in output.out
     assert len(record_of(tiny).trials) < 50
+
+
+@pytest.mark.slow
+def test_run_of_a_custom_trainer_loads_no_torch(tmp_path: Path) -> None:
+    file = trainer_file(tmp_path)
+    code = (
+        "import sys\n"
+        "from paretune.search.cli import main\n"
+        f"sys.argv = ['paretune', 'run', {str(file)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert 'torch' not in sys.modules, 'its workers would take seconds longer to start'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 25 trials are done" in done.stdout
