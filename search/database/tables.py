@@ -240,6 +240,13 @@ roles = sa.Table(
     sa.Column("role", sa.Text, nullable=False),  # search/study/role.py
 )
 
+claims = sa.Table(
+    "paretune_claims",  # the trial number that each worker proposes for: search/database/claims.py
+    metadata,
+    sa.Column("worker", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+
 machines = sa.Table(
     "paretune_machines",  # where each worker runs; a name of a host alone is not unique
     metadata,

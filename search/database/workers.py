@@ -81,7 +81,7 @@ class Workers(Tables):
 
 def _remove(connection: sa.Connection, worker: str) -> None:
     connection.execute(sa.delete(tables.workers).where(tables.workers.c.id == worker))
-    for table in (tables.machines, tables.roles):
+    for table in (tables.machines, tables.roles, tables.claims):
         connection.execute(sa.delete(table).where(table.c.worker == worker))
 
 

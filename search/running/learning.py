@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from paretune.search.database.store import OPEN_STATES, Row
@@ -20,6 +20,7 @@ class Learning:
 
     Attributes:
         running: The running trials at the last check.
+        absent: Numbers that have no trial, though a higher one has.
 
     Args:
         state: The search of this worker.
@@ -33,11 +34,7 @@ class Learning:
         self._missing: set[int] = set()  # lower trials that have not ended, or never began
         self._begun = 0  # highest trial that any worker has begun
         self.running: list[Row] = []
-
-    @property
-    def last(self) -> int:
-        """The highest trial number that this worker has learned of."""
-        return max(self._begun, self._highest)
+        self.absent: set[int] = set()
 
     @property
     def seen(self) -> tuple[int, Collection[int]]:
@@ -45,11 +42,30 @@ class Learning:
         return self._highest, self._missing
 
     def begun(self, number: int) -> None:
-        """Notes a trial that this worker has begun."""
-        self._begun = number
+        """Notes that a trial has begun, here or elsewhere."""
+        self.absent.update(range(self._begun + 1, number))
+        self.absent.discard(number)
+        self._begun = max(self._begun, number)
 
-    def learn(self) -> tuple[int, Mapping[str, Any]] | None:
+    @property
+    def lowest_free(self) -> int:
+        """The lowest number that has no trial, as far as this worker has learned."""
+        return min(self.absent, default=self._begun + 1)
+
+    def is_free(self, number: int) -> bool:
+        """Returns whether no trial that this worker has learned of has a number."""
+        return number > self._begun or number in self.absent
+
+    def is_in_memory(self, rows: Iterable[Row]) -> bool:
+        """Returns whether `learn` needs neither the database nor a measurement for these rows."""
+        answers = self._state.earlier.answers
+        return all(row["state"] != "complete" or answers(row) for row in rows)
+
+    def learn(self, rows: Iterable[Row] | None = None) -> tuple[int, Mapping[str, Any]] | None:
         """Learns from trials that an earlier run or another worker finished.
+
+        Args:
+            rows: What `Trials.new_trials` returns now; None to ask the database.
 
         Returns:
             Number and parameters of the last one that is not a format variant; None if there is
@@ -57,8 +73,10 @@ class Learning:
         """
         state = self._state
         last, self.running = None, []
-        for row in state.store.new_trials(self._highest, self._missing):
-            self._begun = max(self._begun, row["number"])
+        for row in state.store.new_trials(*self.seen) if rows is None else rows:
+            if row["number"] <= self._highest and row["number"] not in self._missing:
+                continue  # learned already, before the connection broke
+            self.begun(row["number"])
             if row["state"] == "running":
                 self.running.append(row)
             state.hints.begun(row["proposal"])
@@ -87,6 +105,7 @@ class Learning:
             result: Its result.
             variant_of: The trial that trained its network, if it is a format variant; else None.
         """
+        self.begun(number)
         self._missing.update(range(self._highest + 1, number))
         self._missing.discard(number)
         self._highest = max(self._highest, number)

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from paretune.search.database.claims import Claim, Claims
 from paretune.search.running.recovery import Task
 from paretune.search.sampling.proposer import Exhausted, Proposal
 from paretune.search.study.records import Result
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 PATIENCE = 0.5
 """Seconds to wait if other workers run every proposal."""
 
+CLAIM_PATIENCE = 0.05
+"""Seconds to wait for other workers that are about to begin trials."""
+
 MAX_PROPOSALS = 10
 """This worker waits if other workers run this many proposals for one trial number."""
-
-MAX_LOST = 3
-"""Trial numbers in a row that other workers may take first; then a later number is used."""
 
 
 class NewTrials:
@@ -39,41 +40,69 @@ class NewTrials:
         self._state = state
         self._learning = learning
         self._execution = execution
-        self._lost = 0  # trial numbers in a row that other workers took first
+        self._claims = Claims(state.study.engine)
+        self._is_shared = False  # whether other workers have been seen
+        self._others: frozenset[str] = frozenset()  # those that proposed at the last claim
 
-    def begin(self) -> Task | None:
+    def begin(self, others: int) -> Task | None:
         """Begins a new trial; returns None if its plan is a repeat, or another worker was first.
+
+        Args:
+            others: Number of trials that other workers run.
 
         Raises:
             Exhausted: There is nothing left to propose.
             NewerVersion: The study has a newer version.
             UserError: No trial can be of use (`OpenStudy.refuse_search`).
         """
+        self._is_shared = self._is_shared or others > 0
+        if not self._is_shared:
+            return self._begin(Claim(self._learning.lowest_free))
+        worker = self._state.worker
+        claim = self._claims.claim(
+            worker.id,
+            self._learning.absent,
+            self._others - worker.living_among(self._others),
+            self._state.spec.trials,
+        )
+        if claim is None:
+            self._wait(CLAIM_PATIENCE)
+            return None
+        self._others = claim.others
+        has_begun = False
+        try:
+            task = self._begin(claim)
+            has_begun = task is not None
+            return task
+        finally:
+            if not has_begun:
+                self._claims.give_back(worker.id)
+
+    def _begin(self, claim: Claim) -> Task | None:
+        """Does the same for a number."""
         state, learning = self._state, self._learning
-        number = learning.last + 1
+        number = claim.number
         for attempt in range(MAX_PROPOSALS):
-            proposal, plan = self._propose(number, attempt)
+            proposed = self._propose(claim, attempt)
+            if proposed is None:
+                self._wait(CLAIM_PATIENCE)
+                return None
+            proposal, plan = proposed
             stored = proposal.to_json()
-            # Two workers with the same history propose the same for one number, so the slower one
-            # asks for the next number. With many quick workers it would never get one.
-            # A plan to try first waits: at a later number, it might have been begun meanwhile.
-            later = self._lost >= MAX_LOST and proposal.hint is None
             begun = state.store.begin_next(
                 number,
                 state.worker.id,
                 plan,
                 proposal.params,
                 stored,
-                later=later,
+                later=False,
                 most=state.spec.trials,
             )
             if begun is not None:
-                learning.begun(begun.number)
-                self._lost = 0
-                state.proposer.renumber(number, begun.number)
+                learning.begun(number)
                 state.plans.add(plan.key, "running")
                 state.hints.begun(stored)
-                task = Task(begun.number, plan, proposal.params, stored, begun.started)
+                task = Task(number, plan, proposal.params, stored, begun.started)
                 if begun.same is None:
                     state.study.mirror.put(task.mirrored())
                     state.progress.repeats = 0
@@ -82,26 +111,33 @@ class NewTrials:
                 return None
             state.proposer.withdraw(number)
             learning.learn()
-            if learning.last >= number:
-                self._lost += 1
-                return None  # that may have been the last trial of the budget
-        state.study.mirror.flush()
-        time.sleep(PATIENCE)
+            if not learning.is_free(number):  # that may have been the last trial of the budget
+                self._is_shared = True
+                return None
+        self._wait(PATIENCE)
         return None
 
-    def _propose(self, number: int, attempt: int) -> tuple[Proposal, Plan]:
+    def _propose(self, claim: Claim, attempt: int) -> tuple[Proposal, Plan] | None:
         """Returns the sampler's proposal and its plan, or a plan that was not tried yet.
+
+        Args:
+            claim: The number of the trial.
+            attempt: How many proposals for this number were withdrawn before.
+
+        Returns:
+            None if only plans are left that other workers may be about to begin.
 
         Raises:
             Exhausted: There is nothing left to propose.
             UserError: No trial can be of use (`OpenStudy.refuse_search`).
         """
         study, proposer, plans = self._state.study, self._state.proposer, self._state.plans
+        number = claim.number
         proposal: Proposal | None = None
         study.refuse_search()
         if plans.all_begun():
             raise Exhausted
-        hint = self._state.hints.next(lambda c: plans.is_begun(study.plan(c).key))
+        hint = self._state.hints.next(lambda c: plans.is_begun(study.plan(c).key), claim.ahead)
         if hint is not None:
             proposal = proposer.suggest(number, hint, attempt)
             return proposal, study.plan(proposal.choices)
@@ -111,13 +147,20 @@ class NewTrials:
             plan = study.plan(proposal.choices)
             if not plans.is_spent(plan.key, self._state.progress.repeats):
                 return proposal, plan
-        params = plans.nearest_untried(proposal.params if proposal else {})
-        if params is None:
-            if proposal is not None:
-                proposer.withdraw(number)
-            raise Exhausted
-        other = proposer.replace(number, params)
-        return other, study.plan(other.choices)
+        params = None if claim.ahead else plans.nearest_untried(proposal.params if proposal else {})
+        if params is not None:
+            other = proposer.replace(number, params)
+            return other, study.plan(other.choices)
+        if proposal is not None:
+            proposer.withdraw(number)
+        if claim.ahead:
+            return None
+        raise Exhausted
+
+    def _wait(self, seconds: float) -> None:
+        """Waits for other workers."""
+        self._state.study.mirror.flush()
+        time.sleep(seconds)
 
     def _repeat(self, task: Task, first: int) -> None:
         """Ends a trial that repeats a plan, with the result of the first one."""

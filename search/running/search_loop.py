@@ -87,7 +87,7 @@ class SearchLoop(Loop):
         if self._seeds and self._seeds.step(self._state.growth.front, progress.done):
             return None
         try:
-            task = self._new_trials.begin()
+            task = self._new_trials.begin(others)
         except Exhausted:
             progress.exhausted = not others  # then the next turn ends the run
             return self._wait_or_leave() if others else None

@@ -68,17 +68,23 @@ class Hints:
         """
         self._waiting.pop(proposal.get(HINT, ""), None)
 
-    def next(self, is_begun: Callable[[Any], bool]) -> Hint | None:
+    def next(self, is_begun: Callable[[Any], bool], ahead: int = 0) -> Hint | None:
         """Returns the next plan to try, or None; drops those whose plan has a trial already.
 
         Args:
             is_begun: Returns whether a concrete value of the space has a trial.
+            ahead: Number of first plans that other workers are about to begin.
         """
         for key, decided in list(self._waiting.items()):
             for params in self._completions(key, decided):
-                if not is_begun(self._assignments.choices(params)):
+                if is_begun(self._assignments.choices(params)):
+                    continue
+                if not ahead:
                     return Hint(key, params)
-            del self._waiting[key]
+                ahead -= 1
+                break
+            else:
+                del self._waiting[key]
         return None
 
     def _completions(self, key: str, decided: Params) -> Iterator[Params]:

@@ -291,15 +291,6 @@ class Proposer:
         self._thompson.history.proposed.add(key_of(params))
         return proposal
 
-    def renumber(self, old: int, new: int) -> None:
-        """Gives a proposal the number that its trial has got."""
-        if old == new:
-            return
-        if old in self._open:
-            self._open[new] = self._open.pop(old)
-        if old in self._asked:
-            self._asked[new] = self._asked.pop(old)
-
     def withdraw(self, number: int) -> None:
         """Withdraws the proposal for this number, as another worker runs it or has the number."""
         self._thompson.history.withdraw(self._asked.pop(number).params)

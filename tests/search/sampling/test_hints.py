@@ -80,3 +80,11 @@ def test_other_parameters_are_drawn_by_the_beliefs() -> None:
         near += abs(hint.params["mode.rate"] - 0.5) < 0.1
         waiting.begun({HINT: hint.key})
     assert near > 10
+
+
+def test_hint_that_another_worker_is_about_to_begin_is_left_to_it() -> None:
+    waiting = hints({"mode": "a"}, {"size": "1"})
+    first, second = waiting.next(lambda _: False), waiting.next(lambda _: False, ahead=1)
+    assert first is not None and first.params["mode"] == "a"
+    assert second is not None and second.params["size"] == "1" and second != first
+    assert waiting.next(lambda _: False, ahead=2) is None and len(waiting) == 2
