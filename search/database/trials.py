@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -163,6 +163,7 @@ class Trials(Tables):
         front: FrontPoint | None = None,
         worker: str | None = None,
         seen: tuple[int, Collection[int]] | None = None,
+        with_unseen: Callable[[Sequence[Row]], FrontPoint | None] | None = None,
     ) -> float | None:
         """Writes a trial's end and its measurements in one transaction; returns the time.
 
@@ -177,12 +178,16 @@ class Trials(Tables):
             worker: Id of the worker that ran it; None to write whoever runs it.
             seen: The arguments of `new_trials`, which tell the trials that the front is of; None if
                 no other worker ends trials.
+            with_unseen: Called if other trials are complete since, with the rows that
+                `new_trials` returns now; returns the front with them, or None if this trial does
+                not change it. It must not use the database, which is locked meanwhile.
 
         Returns:
             None if another worker has taken the trial over; nothing was written then.
 
         Raises:
-            UnseenTrials: The front is not of all trials that are complete by now.
+            UnseenTrials: The front is not of all trials that are complete by now, and there is no
+                `with_unseen`.
         """
         finished = time.time()
         rows = [measurement_row(number, "validation", m, host) for m in result.measured]
@@ -208,7 +213,11 @@ class Trials(Tables):
                 if state not in OPEN_STATES and before is not None:
                     return float(before)  # written just before the connection broke
             if front is not None and seen is not None:
-                _refuse_unseen(connection, *seen)
+                unseen = _new_rows(connection, *seen)
+                if any(row["state"] == "complete" and row["repeat_of"] is None for row in unseen):
+                    if with_unseen is None:
+                        raise UnseenTrials
+                    front = with_unseen(unseen)
             connection.execute(END, end)
             if (newest or FIRST) > self.version:
                 self.outdated, front = True, None
@@ -455,13 +464,6 @@ def _new_rows(connection: sa.Connection, highest: int, missing: Collection[int])
         return list(connection.execute(ABOVE, {"highest": highest}).mappings())
     unseen = {"highest": highest, "missing": list(missing)}
     return sorted(connection.execute(UNSEEN, unseen).mappings(), key=itemgetter("number"))
-
-
-def _refuse_unseen(connection: sa.Connection, highest: int, missing: Collection[int]) -> None:
-    """Raises UnseenTrials if a trial that may be on the front has ended since."""
-    for row in _new_rows(connection, highest, missing):
-        if row["state"] == "complete" and row["repeat_of"] is None:
-            raise UnseenTrials
 
 
 def _new_row(

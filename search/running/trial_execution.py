@@ -12,9 +12,13 @@ from paretune.search.study.records import Result, Trained
 from paretune.search.trial.events import Notice, TrialEnded, TrialStarted, TrialTrained
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paretune.search.database.base import Row
     from paretune.search.running.learning import Learning
     from paretune.search.running.recovery import Task
     from paretune.search.running.search_state import SearchState
+    from paretune.search.study.records import FrontPoint
 
 LOST = (
     "trial {number} went on in another worker, as this one gave no sign of life for too long; its "
@@ -135,15 +139,27 @@ class TrialExecution:
             The time, None if another worker has taken the trial over, and whether the trial is on
             the front of all trials.
         """
-        state = self._state
+        state, learning = self._state, self._learning
+
+        def with_unseen(rows: Sequence[Row]) -> FrontPoint | None:
+            if not learning.is_in_memory(rows):
+                raise UnseenTrials
+            learning.learn(rows)
+            return state.growth.point(number) if number in state.growth.front else None
+
         while True:
             point = state.growth.point(number) if grew else None
-            seen = self._learning.seen
             try:
                 finished = state.store.finish(
-                    number, result, state.study.host, point, state.worker.id, seen
+                    number,
+                    result,
+                    state.study.host,
+                    point,
+                    state.worker.id,
+                    learning.seen,
+                    with_unseen,
                 )
-                return finished, grew
-            except UnseenTrials:  # other workers ended trials at the same moment
-                self._learning.learn()
+                return finished, grew and number in state.growth.front
+            except UnseenTrials:  # some must be measured for this version of the study first
+                learning.learn()
                 grew = number in state.growth.front

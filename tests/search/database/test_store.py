@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 
@@ -14,7 +14,7 @@ from paretune.objectives.base import Measurement
 from paretune.search.database import tables
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
-from paretune.search.database.store import Store, existing_store
+from paretune.search.database.store import Row, Store, existing_store
 from paretune.search.database.trials import UnseenTrials
 from paretune.search.database.version import SCHEMA
 from paretune.search.database.version_writer import VersionWriter
@@ -296,6 +296,24 @@ def test_front_is_written_only_with_the_trials_of_all_workers(store: Store) -> N
     assert other.front_members() == (1,)
     both = FrontPoint(2, 20.0, 0.4, (1, 2))
     assert other.finish(2, late, "h", both, "you", (2, ()))
+    assert store.front_members() == (1, 2)
+    other.close()
+
+
+def test_front_is_written_with_trials_that_ended_at_the_same_moment(store: Store) -> None:
+    other = Store(open_engine(str(store.engine.url)))
+    begin(store, 1, "me")
+    begin(other, 2, "you")
+    store.finish(1, Result("complete", {"size": 1}), "h", FrontPoint(1, 10.0, 0.2, (1,)), "me")
+    told: list[list[int]] = []
+
+    def with_unseen(rows: Sequence[Row]) -> FrontPoint:
+        told.append([row["number"] for row in rows if row["state"] == "complete"])
+        return FrontPoint(2, 20.0, 0.4, (1, 2))
+
+    late, alone = Result("complete", {"size": 2}), FrontPoint(2, 20.0, 0.3, (2,))
+    assert other.finish(2, late, "h", alone, "you", (2, {1}), with_unseen)
+    assert told == [[1]]
     assert store.front_members() == (1, 2)
     other.close()
 
