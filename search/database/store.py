@@ -30,6 +30,10 @@ from paretune.search.study.records import Axis, FrontPoint, StudyRecord
 __all__ = ["OPEN_STATES", "Row", "Store", "existing_store"]
 
 
+END = "end"
+"""Key of the study's facts with what the workers of a run have done at its end."""
+
+
 class Store(Trials, Stages, Workers):
     """Paretune's tables in one study database."""
 
@@ -88,6 +92,13 @@ class Store(Trials, Stages, Workers):
         with exclusive_transaction(self.engine) as connection:
             info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
             connection.execute(sa.update(tables.studies).values(info={**info, **facts}))
+
+    def end_mark(self) -> dict[str, Any] | None:
+        """Returns what `running.shared_end` has noted of the last end of the search; or None."""
+        with reading(self.engine) as connection:
+            info = connection.execute(sa.select(tables.studies.c.info)).scalar_one()
+        mark: dict[str, Any] | None = info.get(END)
+        return mark
 
     # -- the front -------------------------------------------------------------------------------
 

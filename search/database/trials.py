@@ -401,6 +401,13 @@ class Trials(Tables):
         """Returns one trial, or None."""
         return StudyReader(engine_rows(self.engine)).trial(number)
 
+    def last_end(self) -> tuple[int, float | None]:
+        """Returns how many trials have ended, and the Unix time of the last end."""
+        statement = sa.select(sa.func.count(_T.finished), sa.func.max(_T.finished))
+        with reading(self.engine) as connection:
+            ended, last = connection.execute(statement).one()
+        return int(ended), last
+
     def last_number(self) -> int:
         """Returns the highest trial number; -1 if there are no trials."""
         with reading(self.engine) as connection:

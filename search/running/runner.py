@@ -25,6 +25,7 @@ from paretune.search.running.recovery import reconcile
 from paretune.search.running.role_check import refuse_role
 from paretune.search.running.search_loop import SearchLoop
 from paretune.search.running.search_state import SearchState
+from paretune.search.running.shared_end import SharedEnd
 from paretune.search.running.stopping import STOPPED, Ending, Progress, plans_text
 from paretune.search.running.trial_execution import TrialExecution
 from paretune.search.running.worker import Worker
@@ -135,6 +136,7 @@ class Runner:
         learning = Learning(state, again)
         execution = TrialExecution(state, learning)
         limit = self._begun(state)
+        shared_end = SharedEnd(study)
         if study.baseline is not None:
             state.set_baseline(study.baseline, measured_baseline(state, execution, study.baseline))
         loop = (SearchLoop if role.trains else MeasuringLoop)(state, learning, execution)
@@ -148,10 +150,21 @@ class Runner:
             for number, result in state.turns.stop_all():
                 learning.take_in(number, result, None)
         if role.measures:
-            measure_final(study, self._report, state.seconds_left, role.trains)
+            self._measure_final(state, shared_end)
         self._store.update_study(end_reason=end.reason)
         self._report(RunEnded(end.reason, self._progress.done, limit))
         return end
+
+    def _measure_final(self, state: SearchState, shared_end: SharedEnd) -> None:
+        """Measures the front again in this worker or in another one of the run."""
+
+        def work() -> None:
+            measure_final(self._study, self._report, state.seconds_left, self._role.trains)
+
+        if self._spec.repeats > 1:  # the workers share these trainings
+            work()
+        else:
+            shared_end.run(work)
 
     def _begun(self, state: SearchState) -> int | None:
         """Reports the begin of the run; returns how many trials it may have, None for no limit."""
