@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from paretune.search.database import tables
 from paretune.search.database.base import Tables, exclusive_transaction
-from paretune.search.database.trial_statements import COUNT_SEARCH, LAST_NUMBER
+from paretune.search.database.trial_statements import COUNT_SEARCH
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Claims(Tables):
             None if the search has its trials, claimed ones included. Nothing was written then.
         """
         with exclusive_transaction(self.engine) as connection:
-            last = connection.execute(LAST_NUMBER).scalar() or 0
-            rows = [row for row in connection.execute(_CLAIMS) if row.worker != worker]
+            state = connection.execute(_STATE).all()
+            last = state[0].last or 0
+            rows = [row for row in state if row.worker not in (None, worker)]
             open_rows = [row for row in rows if row.number > last or row.number in absent]
             taken = {row.number for row in open_rows if row.worker not in dead}
             free = (number for number in sorted(absent) if number not in taken)
@@ -79,7 +80,12 @@ class Claims(Tables):
         self._write(sa.delete(tables.claims).where(tables.claims.c.worker == worker))
 
 
-_CLAIMS = sa.select(tables.claims.c.worker, tables.claims.c.number)
+_LAST = sa.select(sa.func.max(tables.trials.c.number).label("last")).subquery("trials")
+_STATE = sa.select(_LAST, tables.claims.c.worker, tables.claims.c.number).select_from(
+    _LAST.outerjoin(tables.claims, sa.true())
+)
+"""The last number and a row for each claim; one with nulls if there is none."""
+
 _UPDATE = (
     sa.update(tables.claims)
     .where(tables.claims.c.worker == sa.bindparam("of"))

@@ -51,8 +51,6 @@ BEGIN_STATE = (
 number is taken, and a row for each trial that has the plan and repeats no other; one row of nulls
 if there is none."""
 
-LAST_NUMBER = sa.select(sa.func.max(_T.number))
-
 COUNT_SEARCH = (
     sa.select(sa.func.count())
     .select_from(tables.trials)
