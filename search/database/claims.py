@@ -22,12 +22,12 @@ class Claim:
     """A trial number that no other worker uses.
 
     Attributes:
-        number: The number.
+        number: The number; None if the search has its trials, claimed ones included.
         ahead: Number of lower numbers whose trials other workers propose now.
         others: The workers that propose now, dead ones included.
     """
 
-    number: int
+    number: int | None
     ahead: int = 0
     others: frozenset[str] = frozenset()
 
@@ -41,7 +41,7 @@ class Claims(Tables):
         absent: Collection[int] = (),
         dead: Collection[str] = (),
         most: int | None = None,
-    ) -> Claim | None:
+    ) -> Claim:
         """Claims the lowest number that has no trial and no claim; replaces the worker's own claim.
 
         Args:
@@ -51,13 +51,14 @@ class Claims(Tables):
             most: Number of trials that the search may have; None for no limit.
 
         Returns:
-            None if the search has its trials, claimed ones included. Nothing was written then.
+            The claim. If it has no number, nothing was written.
         """
         with exclusive_transaction(self.engine) as connection:
             state = connection.execute(_STATE).all()
             last = state[0].last or 0
             rows = [row for row in state if row.worker not in (None, worker)]
             open_rows = [row for row in rows if row.number > last or row.number in absent]
+            others = frozenset(row.worker for row in open_rows)
             taken = {row.number for row in open_rows if row.worker not in dead}
             free = (number for number in sorted(absent) if number not in taken)
             number = next(free, None)
@@ -68,12 +69,12 @@ class Claims(Tables):
             if most is not None and max(number, last) >= most:
                 begun = connection.execute(COUNT_SEARCH).scalar_one()
                 if begun + len(taken) >= most:
-                    return None
+                    return Claim(None, len(taken), others)
             own = {"worker": worker, "number": number}
             if not connection.execute(_UPDATE, {**own, "of": worker}).rowcount:
                 connection.execute(_INSERT, own)
         ahead = sum(other < number for other in taken)
-        return Claim(number, ahead, frozenset(row.worker for row in open_rows))
+        return Claim(number, ahead, others)
 
     def give_back(self, worker: str) -> None:
         """Ends the claim of a worker that begins no trial."""

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from paretune.search.database.claims import Claim, Claims
+from paretune.search.database.claims import Claims
 from paretune.search.running.recovery import Task
 from paretune.search.sampling.proposer import Exhausted, Proposal
 from paretune.search.study.records import Result
@@ -57,7 +57,7 @@ class NewTrials:
         """
         self._is_shared = self._is_shared or others > 0
         if not self._is_shared:
-            return self._begin(Claim(self._learning.lowest_free))
+            return self._begin(self._learning.lowest_free, ahead=0)
         worker = self._state.worker
         claim = self._claims.claim(
             worker.id,
@@ -65,25 +65,29 @@ class NewTrials:
             self._others - worker.living_among(self._others),
             self._state.spec.trials,
         )
-        if claim is None:
+        self._others = claim.others
+        if claim.number is None:
             self._wait(CLAIM_PATIENCE)
             return None
-        self._others = claim.others
         has_begun = False
         try:
-            task = self._begin(claim)
+            task = self._begin(claim.number, claim.ahead)
             has_begun = task is not None
             return task
         finally:
             if not has_begun:
                 self._claims.give_back(worker.id)
 
-    def _begin(self, claim: Claim) -> Task | None:
-        """Does the same for a number."""
+    def _begin(self, number: int, ahead: int) -> Task | None:
+        """Does the same for a number.
+
+        Args:
+            number: Trial number.
+            ahead: Number of lower numbers whose trials other workers propose now.
+        """
         state, learning = self._state, self._learning
-        number = claim.number
         for attempt in range(MAX_PROPOSALS):
-            proposed = self._propose(claim, attempt)
+            proposed = self._propose(number, ahead, attempt)
             if proposed is None:
                 self._wait(CLAIM_PATIENCE)
                 return None
@@ -117,11 +121,12 @@ class NewTrials:
         self._wait(PATIENCE)
         return None
 
-    def _propose(self, claim: Claim, attempt: int) -> tuple[Proposal, Plan] | None:
+    def _propose(self, number: int, ahead: int, attempt: int) -> tuple[Proposal, Plan] | None:
         """Returns the sampler's proposal and its plan, or a plan that was not tried yet.
 
         Args:
-            claim: The number of the trial.
+            number: Trial number.
+            ahead: Number of lower numbers whose trials other workers propose now.
             attempt: How many proposals for this number were withdrawn before.
 
         Returns:
@@ -132,12 +137,11 @@ class NewTrials:
             UserError: No trial can be of use (`OpenStudy.refuse_search`).
         """
         study, proposer, plans = self._state.study, self._state.proposer, self._state.plans
-        number = claim.number
         proposal: Proposal | None = None
         study.refuse_search()
         if plans.all_begun():
             raise Exhausted
-        hint = self._state.hints.next(lambda c: plans.is_begun(study.plan(c).key), claim.ahead)
+        hint = self._state.hints.next(lambda c: plans.is_begun(study.plan(c).key), ahead)
         if hint is not None:
             proposal = proposer.suggest(number, hint, attempt)
             return proposal, study.plan(proposal.choices)
@@ -147,13 +151,13 @@ class NewTrials:
             plan = study.plan(proposal.choices)
             if not plans.is_spent(plan.key, self._state.progress.repeats):
                 return proposal, plan
-        params = None if claim.ahead else plans.nearest_untried(proposal.params if proposal else {})
+        params = None if ahead else plans.nearest_untried(proposal.params if proposal else {})
         if params is not None:
             other = proposer.replace(number, params)
             return other, study.plan(other.choices)
         if proposal is not None:
             proposer.withdraw(number)
-        if claim.ahead:
+        if ahead:
             return None
         raise Exhausted
 

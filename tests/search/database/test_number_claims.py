@@ -26,8 +26,8 @@ def begin(store: Store, number: int) -> None:
     store.begin(number, "w", plan, {"x": number}, {"params": {}, "attributes": {}})
 
 
-def numbers(*claims: Claim | None) -> list[int | None]:
-    return [claim and claim.number for claim in claims]
+def numbers(*claims: Claim) -> list[int | None]:
+    return [claim.number for claim in claims]
 
 
 def test_each_worker_claims_a_number_of_its_own(store: Store) -> None:
@@ -35,7 +35,7 @@ def test_each_worker_claims_a_number_of_its_own(store: Store) -> None:
     begin(store, 1)
     first, second, third = (claims.claim(name) for name in "abc")
     assert numbers(first, second, third) == [2, 3, 4]
-    assert third is not None and (third.ahead, third.others) == (2, {"a", "b"})
+    assert (third.ahead, third.others) == (2, {"a", "b"})
     begin(store, 2)  # its own trial ends the claim
     assert numbers(claims.claim("a"), claims.claim("b")) == [5, 3], "one that began none keeps it"
 
@@ -60,4 +60,5 @@ def test_claims_count_among_the_trials_of_the_search(store: Store) -> None:
     claims = Claims(store.engine)
     begin(store, 1)
     assert numbers(claims.claim("a", most=2), claims.claim("b", most=2)) == [2, None]
+    assert claims.claim("b", most=2).others == {"a"}, "else it could not see that it is dead"
     assert numbers(claims.claim("b", dead={"a"}, most=2)) == [2]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from paretune.search.database.claims import Claims
 from paretune.search.database.engine import open_engine
+from paretune.search.database.processes import process_space
 from paretune.search.database.store import Store, existing_store
 from paretune.search.errors import UserError
 from paretune.search.running.opening import open_study
@@ -133,6 +139,40 @@ def test_last_trial_is_not_run_twice_when_another_worker_takes_it_first(
     store.close()
     assert (asked, [t.state for t in trials]) == ([2, 3], ["complete", "infeasible", "complete"])
     assert trials[1].reason == REASON, "that of the other worker"
+
+
+@pytest.mark.slow
+def test_last_trial_goes_on_when_the_worker_that_was_about_to_begin_it_dies(
+    tmp_path: Path, cli: Any
+) -> None:
+    file = study(tmp_path, "random")
+    assert cli("run", file, "--trials", 1).code == 0
+    store = Store(open_engine(url(file)))
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+    def due(trials: list[TrialRecord]) -> bool:
+        """Kills the other process once the run waits for it, and then waits for the run."""
+        if time.monotonic() > begun + 2:
+            sleeper.kill()
+            sleeper.wait()
+        return len(trials) == 3 and trials[2].state == "complete"
+
+    with Worker(store) as other:
+        plan = Plan((Stage("evaluate", {"width": 3, "rate": 0.5}),))
+        params = {"width": 3, "rate": 0.5}
+        store.begin(2, other.id, plan, params, {"params": params, "attributes": {}})
+        row = {"id": "dying", "host": socket.gethostname(), "pid": sleeper.pid}
+        store.add_worker({**row, "process_started": 0.0}, process_space())
+        assert Claims(store.engine).claim("dying").number == 3
+        begun = time.monotonic()
+        with finished_when(file, 2, due):
+            assert cli("run", file, "--trials", 3).code == 0
+    trials = trials_of(file)
+    store.close()
+    assert [(t.number, t.state) for t in trials] == [
+        (1, "complete"), (2, "infeasible"), (3, "complete"),
+    ]  # fmt: skip
+    assert sleeper.returncode is not None, "the run did not take its number while it lived"
 
 
 def test_two_studies_that_begin_at_one_moment_do_not_share_a_database(tmp_path: Path) -> None:
