@@ -180,7 +180,7 @@ class Trials(Tables):
                 no other worker ends trials.
             with_unseen: Called if other trials are complete since, with the rows that
                 `new_trials` returns now; returns the front with them, or None if this trial does
-                not change it. It must not use the database, which is locked meanwhile.
+                not change it. It must not write to the database, which is locked meanwhile.
 
         Returns:
             None if another worker has taken the trial over; nothing was written then.

@@ -56,8 +56,8 @@ class Learning:
         """Returns whether no trial that this worker has learned of has a number."""
         return number > self._begun or number in self.absent
 
-    def is_in_memory(self, rows: Iterable[Row]) -> bool:
-        """Returns whether `learn` needs neither the database nor a measurement for these rows."""
+    def only_reads(self, rows: Iterable[Row]) -> bool:
+        """Returns whether `learn` measures and writes nothing for these rows."""
         answers = self._state.earlier.answers
         return all(row["state"] != "complete" or answers(row) for row in rows)
 

@@ -142,7 +142,7 @@ class TrialExecution:
         state, learning = self._state, self._learning
 
         def with_unseen(rows: Sequence[Row]) -> FrontPoint | None:
-            if not learning.is_in_memory(rows):
+            if not learning.only_reads(rows):
                 raise UnseenTrials
             learning.learn(rows)
             return state.growth.point(number) if number in state.growth.front else None
