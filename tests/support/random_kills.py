@@ -105,10 +105,10 @@ def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
     Raises:
         AssertionError: A trial was lost or is another one, a file is damaged, or a run failed.
     """
-    _import_modules_of_a_run(_new_study(kind, folder / "imports"))
+    import_modules_of_a_run(_new_study(kind, folder / "imports"))
     expected_file = _new_study(kind, folder / "undisturbed")
     begun = time.monotonic()
-    assert _run(expected_file, None) == 0, _log(expected_file)
+    run_to_its_end(expected_file)
     undisturbed = time.monotonic() - begun
     expected = facts_of(expected_file)
     moments, done, studies, useful = random.Random(seed), 0, 0, 0
@@ -121,7 +121,7 @@ def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
             code = _run(file, seconds)
             if code == 0:
                 break
-            assert code == -signal.SIGKILL, _log(file)
+            assert code == -signal.SIGKILL, log_of(file)
             done += 1
             before, progress = progress, progress_after_kill(file)
             useful += progress > before
@@ -132,7 +132,7 @@ def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
     return Kills(done, studies, useful, undisturbed)
 
 
-def _import_modules_of_a_run(file: Path) -> None:
+def import_modules_of_a_run(file: Path) -> None:
     """Imports here what a run of the study imports, some of it only after many trials."""
     child = os.fork()
     names = file.with_suffix(".modules")
@@ -204,30 +204,41 @@ def _new_study(kind: str, folder: Path) -> Path:
     return KINDS[kind](folder)
 
 
+def run_to_its_end(file: Path) -> None:
+    """Runs a study in a child process, undisturbed."""
+    assert _run(file, None) == 0, log_of(file)
+
+
 def _run(file: Path, seconds: float | None) -> int:
     """Runs a study in a child process, and kills it after some seconds.
 
     Returns:
         0, the exit code, or minus the signal that ended it.
     """
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            with _log_file(file).open("a") as log:
-                os.dup2(log.fileno(), 1)
-                os.dup2(log.fileno(), 2)
-                _run_here(file)
-            code = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+    child = started(file)
     if seconds is not None:
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)  # a child that has ended stays until it is waited for
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def started(file: Path) -> int:
+    """Starts a child process that runs a study; returns its process number."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        with _log_file(file).open("a") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            _run_here(file)
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _run_here(file: Path) -> None:
@@ -240,5 +251,6 @@ def _log_file(file: Path) -> Path:
     return file.with_suffix(".log")
 
 
-def _log(file: Path) -> str:
+def log_of(file: Path) -> str:
+    """Returns the end of what the processes of a study printed."""
     return f"{file}: {_log_file(file).read_text()[-3000:]}"

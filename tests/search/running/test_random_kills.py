@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "long" / "random_kills.py"
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("kind", "kills"), [("trainer", 80), ("stages", 20)])
+@pytest.mark.parametrize(("kind", "kills"), [("trainer", 60), ("stages", 20), ("workers", 20)])
 def test_killed_study_has_the_same_trials_and_front(kind: str, kills: int) -> None:
     command = [sys.executable, SCRIPT, "--study", kind, "--kills", str(kills), "--seed", "7"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
