@@ -40,10 +40,12 @@ def test_card_describes_the_model_its_making_and_its_measurements(exported: Path
 def test_card_says_which_execution_providers_run_the_file(exported: Path) -> None:
     manifest = json.loads((exported / "manifest.json").read_text())
     [artifact] = manifest["artifacts"]
-    assert artifact["info"]["operators"]["Conv"] > 0
+    assert any("Conv" in name for name in artifact["info"]["operators"]), "in any number format"
     text = portability_text(artifact)
     line = f"Execution providers of ONNX Runtime that run `{artifact['file']}`: {text}."
-    assert text.startswith("all ") and f"\n{line}\n" in card_text(manifest)
+    assert f"\n{line}\n" in card_text(manifest)
+    artifact["info"] = {"operators": {"Conv": 2, "Relu": 1}}
+    assert portability_text(artifact).startswith("all ")
     artifact["info"] = {"operators": {"ConvInteger": 2, "Relu": 1}}
     assert "coreml lacks 2 (ConvInteger 2)" in card_text(manifest)
     artifact["info"] = {}
