@@ -93,6 +93,37 @@ class Kills:
     undisturbed: float
 
 
+class Pace:
+    """How long the runs of one study may last until they are killed.
+
+    Attributes:
+        longest: Longest time in seconds. It grows while kills leave the study as it was.
+
+    Args:
+        file: The study.
+        longest: The time to begin with.
+    """
+
+    def __init__(self, file: Path, longest: float) -> None:
+        self._file, self.longest = file, longest
+        self._idle, self._progress = 0, 0
+
+    def has_progressed(self) -> bool:
+        """Returns whether a stage or a trial has ended since the last call.
+
+        Raises:
+            AssertionError: The database, a stage or an artifact is damaged.
+        """
+        before, self._progress = self._progress, progress_after_kill(self._file)
+        if self._progress > before:
+            self._idle = 0
+            return True
+        self._idle += 1
+        if self._idle >= IDLE_KILLS:  # the host is busier than it was for the undisturbed run
+            self.longest, self._idle = 1.5 * self.longest, 0
+        return False
+
+
 def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
     """Kills runs of a study at random moments, and compares each finished study.
 
@@ -107,27 +138,21 @@ def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
     """
     import_modules_of_a_run(_new_study(kind, folder / "imports"))
     expected_file = _new_study(kind, folder / "undisturbed")
-    begun = time.monotonic()
-    run_to_its_end(expected_file)
-    undisturbed = time.monotonic() - begun
+    undisturbed = run_to_its_end(expected_file)
     expected = facts_of(expected_file)
     moments, done, studies, useful = random.Random(seed), 0, 0, 0
     while done < kills:
         studies += 1
         file = _new_study(kind, folder / f"killed-{studies}")
-        longest, idle, progress = undisturbed / 2, 0, 0
+        pace = Pace(file, undisturbed / 2)
         while True:
-            seconds = moments.uniform(0, longest) if done < kills else None
+            seconds = moments.uniform(0, pace.longest) if done < kills else None
             code = _run(file, seconds)
             if code == 0:
                 break
             assert code == -signal.SIGKILL, log_of(file)
             done += 1
-            before, progress = progress, progress_after_kill(file)
-            useful += progress > before
-            idle = 0 if progress > before else idle + 1
-            if idle >= IDLE_KILLS:  # the host is busier than it was for the undisturbed run
-                longest, idle = 1.5 * longest, 0
+            useful += pace.has_progressed()
         assert facts_of(file) == expected, f"{file} differs after {done} kills"
     return Kills(done, studies, useful, undisturbed)
 
@@ -204,9 +229,11 @@ def _new_study(kind: str, folder: Path) -> Path:
     return KINDS[kind](folder)
 
 
-def run_to_its_end(file: Path) -> None:
-    """Runs a study in a child process, undisturbed."""
+def run_to_its_end(file: Path) -> float:
+    """Runs a study in a child process, undisturbed; returns the seconds."""
+    begun = time.monotonic()
     assert _run(file, None) == 0, log_of(file)
+    return time.monotonic() - begun
 
 
 def _run(file: Path, seconds: float | None) -> int:

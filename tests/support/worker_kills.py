@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from support.random_kills import (
-    IDLE_KILLS,
     Kills,
+    Pace,
     import_modules_of_a_run,
     log_of,
-    progress_after_kill,
     run_to_its_end,
     started,
     trainer_file,
@@ -43,18 +42,16 @@ def worker_kills(folder: Path, kills: int, seed: int) -> Kills:
     """
     import_modules_of_a_run(_new_study(folder / "imports"))
     alone = _new_study(folder / "alone")
-    begun = time.monotonic()
-    run_to_its_end(alone)
-    undisturbed = time.monotonic() - begun
+    undisturbed = run_to_its_end(alone)
     expected = _facts(alone)
     moments, done, studies, useful = random.Random(seed), 0, 0, 0
     while done < kills:
         studies += 1
         file = _new_study(folder / f"workers-{studies}")
-        workers, progress, code = [started(file) for _ in range(WORKERS)], 0, None
-        longest, idle = undisturbed / 3, 0
+        workers, code = [started(file) for _ in range(WORKERS)], None
+        pace = Pace(file, undisturbed / 3)
         while code is None and done < kills:
-            time.sleep(moments.uniform(0, longest))
+            time.sleep(moments.uniform(0, pace.longest))
             victim = workers.pop(moments.randrange(WORKERS))
             os.kill(victim, signal.SIGKILL)  # one that has ended stays until it is waited for
             ended = os.waitstatus_to_exitcode(os.waitpid(victim, 0)[1])
@@ -62,11 +59,7 @@ def worker_kills(folder: Path, kills: int, seed: int) -> Kills:
                 code = ended
                 break
             done += 1
-            before, progress = progress, progress_after_kill(file)
-            useful += progress > before
-            idle = 0 if progress > before else idle + 1
-            if idle >= IDLE_KILLS:  # the host is busier than it was for the undisturbed run
-                longest, idle = 1.5 * longest, 0
+            useful += pace.has_progressed()
             workers.append(started(file))
         codes = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
         assert {*codes, code or 0} == {0}, log_of(file)
