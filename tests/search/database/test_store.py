@@ -305,15 +305,15 @@ def test_front_is_written_with_trials_that_ended_at_the_same_moment(store: Store
     begin(store, 1, "me")
     begin(other, 2, "you")
     store.finish(1, Result("complete", {"size": 1}), "h", FrontPoint(1, 10.0, 0.2, (1,)), "me")
-    told: list[list[int]] = []
+    complete: list[list[int]] = []
 
     def with_unseen(rows: Sequence[Row]) -> FrontPoint:
-        told.append([row["number"] for row in rows if row["state"] == "complete"])
+        complete.append([row["number"] for row in rows if row["state"] == "complete"])
         return FrontPoint(2, 20.0, 0.4, (1, 2))
 
     late, alone = Result("complete", {"size": 2}), FrontPoint(2, 20.0, 0.3, (2,))
     assert other.finish(2, late, "h", alone, "you", (2, {1}), with_unseen)
-    assert told == [[1]]
+    assert complete == [[1]]
     assert store.front_members() == (1, 2)
     other.close()
 
