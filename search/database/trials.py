@@ -65,8 +65,8 @@ class StartedTrial(NamedTuple):
     same: int | None
 
 
-class UnseenTrials(Exception):
-    """Other workers ended trials that a front does not know; nothing was written."""
+ReadNew = Callable[[int, Collection[int]], list[Row]]
+"""`Trials.new_trials`, in the transaction that ends a trial."""
 
 
 class Trials(Tables):
@@ -160,10 +160,8 @@ class Trials(Tables):
         number: int,
         result: Result,
         host: str,
-        front: FrontPoint | None = None,
+        front: Callable[[ReadNew], FrontPoint | None] = lambda read_new: None,
         worker: str | None = None,
-        seen: tuple[int, Collection[int]] | None = None,
-        with_unseen: Callable[[Sequence[Row]], FrontPoint | None] | None = None,
     ) -> float | None:
         """Writes a trial's end and its measurements in one transaction; returns the time.
 
@@ -174,20 +172,14 @@ class Trials(Tables):
             number: Trial number.
             result: The result of the trial.
             host: Digest of the host that measured.
-            front: The front after the trial, if the trial changed it.
+            front: Returns the front after the trial, or None if the trial does not change it.
+                Called once the trial is sure to be this worker's, and again if the connection
+                breaks. The database is locked meanwhile, so it must not write. What it raises
+                undoes the transaction.
             worker: Id of the worker that ran it; None to write whoever runs it.
-            seen: The arguments of `new_trials`, which tell the trials that the front is of; None if
-                no other worker ends trials.
-            with_unseen: Called if other trials are complete since, with the rows that
-                `new_trials` returns now; returns the front with them, or None if this trial does
-                not change it. It must not write to the database, which is locked meanwhile.
 
         Returns:
             None if another worker has taken the trial over; nothing was written then.
-
-        Raises:
-            UnseenTrials: The front is not of all trials that are complete by now, and there is no
-                `with_unseen`.
         """
         finished = time.time()
         rows = [measurement_row(number, "validation", m, host) for m in result.measured]
@@ -212,15 +204,10 @@ class Trials(Tables):
                     return None
                 if state not in OPEN_STATES and before is not None:
                     return float(before)  # written just before the connection broke
-            if front is not None and seen is not None:
-                unseen = _new_rows(connection, *seen)
-                if any(row["state"] == "complete" and row["repeat_of"] is None for row in unseen):
-                    if with_unseen is None:
-                        raise UnseenTrials
-                    front = with_unseen(unseen)
+            point = front(lambda *seen: _new_rows(connection, *seen))
             connection.execute(END, end)
             if (newest or FIRST) > self.version:
-                self.outdated, front = True, None
+                self.outdated, point = True, None
                 stale = stale_since(connection, self.version)
                 rows, examples = (
                     [row for row in each if row["name"] not in stale] for each in (rows, examples)
@@ -231,8 +218,8 @@ class Trials(Tables):
                 connection.execute(INSERT_MEASUREMENTS, rows)
             if examples:
                 connection.execute(INSERT_EXAMPLES, examples)
-            if front is not None:
-                write_front(connection, front)
+            if point is not None:
+                write_front(connection, point)
         return finished
 
     def is_owner(self, number: int, worker: str) -> bool:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from paretune.search.database.trials import UnseenTrials
 from paretune.search.front.changes import within_noise
 from paretune.search.sampling.proposer import Outcome
 from paretune.search.study.records import Result, Trained
 from paretune.search.trial.events import Notice, TrialEnded, TrialStarted, TrialTrained
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from paretune.search.database.base import Row
+    from paretune.search.database.trials import ReadNew
     from paretune.search.running.learning import Learning
     from paretune.search.running.recovery import Task
     from paretune.search.running.search_state import SearchState
@@ -60,39 +57,38 @@ class TrialExecution:
         if isinstance(result, Trained):
             self._hand_over(task, result)
             return
-        if not state.store.is_owner(task.number, state.worker.id):
-            state.report(Notice(LOST.format(number=task.number)))
-            return
         result = result.with_earlier(task.spent)
-        if task.attempt > 1 and result.reason and result.state != "paused":
+        if result.state == "paused":
+            self._pause(task, result)
+            return
+        if task.attempt > 1 and result.reason:
             attempts = {"attempts": str(task.attempt)}
             result = replace(result, reason={**result.reason, **attempts})
-        if task.number and task.variant_of is None and result.state != "paused":
+        if not self.end(task, result):
+            return
+        if task.number and task.variant_of is None:
             params = state.earlier.params(task.row)
             if params is not None:
                 state.variants.trial_ended(task.number, params)
         progress = state.progress
         progress.failures = progress.failures + 1 if result.state == "failed" else 0
         progress.durations.append(result.duration)
-        if result.state == "paused":
-            state.refuse_newer_version()  # its workers take the trial over, and pause it
-            state.turns.pause(task, result)
-        else:
-            self.end(task, result)
 
-    def end(self, task: Task, result: Result) -> None:
+    def end(self, task: Task, result: Result) -> bool:
         """Stores the end of a trial in Paretune's tables, the truth, then in Optuna's.
 
         Args:
             task: The trial.
             result: Its result.
+
+        Returns:
+            False if another worker has taken the trial over: its result here is dropped.
         """
         state, learning = self._state, self._learning
-        grew = task.number > 0 and learning.take_in(task.number, result, task.variant_of)
-        finished, grew = self._finish(task.number, result, grew)
-        if finished is None:  # since the look in `execute`
+        finished, grew = self._finish(task, result)
+        if finished is None:
             state.report(Notice(LOST.format(number=task.number)))
-            return
+            return False
         if state.store.outdated:
             state.refuse_newer_version()
         state.plans.add(task.plan.key, result.state)
@@ -118,6 +114,18 @@ class TrialExecution:
                 ),
             )
         )
+        return True
+
+    def _pause(self, task: Task, result: Result) -> None:
+        """Pauses a trial of a race."""
+        state = self._state
+        if not state.store.is_owner(task.number, state.worker.id):
+            state.report(Notice(LOST.format(number=task.number)))
+            return
+        state.progress.failures = 0
+        state.progress.durations.append(result.duration)
+        state.refuse_newer_version()  # its workers take the trial over, and pause it
+        state.turns.pause(task, result)
 
     def _hand_over(self, task: Task, trained: Trained) -> None:
         """Leaves a trained trial to a worker that measures."""
@@ -127,39 +135,42 @@ class TrialExecution:
         state.progress.failures = 0
         state.report(TrialTrained(task.number))
 
-    def _finish(self, number: int, result: Result, grew: bool) -> tuple[float | None, bool]:
-        """Stores the end of a trial, with a front that knows the trials of all workers.
+    def _finish(self, task: Task, result: Result) -> tuple[float | None, bool]:
+        """Learns from the end of a trial, and stores it with the front of all workers' trials.
 
         Args:
-            number: Trial number.
+            task: The trial.
             result: Its result.
-            grew: Whether it changed the front of the trials that this worker knows.
 
         Returns:
             The time, None if another worker has taken the trial over, and whether the trial is on
             the front of all trials.
         """
-        state, learning = self._state, self._learning
+        state, learning, number = self._state, self._learning, task.number
+        grew: bool | None = None
 
-        def with_unseen(rows: Sequence[Row]) -> FrontPoint | None:
-            if not learning.only_reads(rows):
-                raise UnseenTrials
-            learning.learn(rows)
-            return state.growth.point(number) if number in state.growth.front else None
+        def front(read_new: ReadNew) -> FrontPoint | None:
+            nonlocal grew
+            if grew is None:  # else the transaction is tried again
+                grew = number > 0 and learning.take_in(number, result, task.variant_of)
+            if grew:
+                rows = read_new(*learning.seen)
+                if any(row["state"] == "complete" and row["repeat_of"] is None for row in rows):
+                    if not learning.only_reads(rows):
+                        raise _MustMeasure
+                    learning.learn(rows)
+                    grew = number in state.growth.front
+            return state.growth.point(number) if grew else None
 
         while True:
-            point = state.growth.point(number) if grew else None
             try:
                 finished = state.store.finish(
-                    number,
-                    result,
-                    state.study.host,
-                    point,
-                    state.worker.id,
-                    learning.seen,
-                    with_unseen,
+                    number, result, state.study.host, front, state.worker.id
                 )
-                return finished, grew and number in state.growth.front
-            except UnseenTrials:  # some must be measured for this version of the study first
+                return finished, bool(grew)
+            except _MustMeasure:
                 learning.learn()
-                grew = number in state.growth.front
+
+
+class _MustMeasure(Exception):
+    """Other workers ended trials that must be measured for this version of the study."""

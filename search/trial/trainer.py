@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,6 @@ class Report:
             training that is repeated (`search: {repeats: 3}`) has another one.
         seed_read: Whether the trainer has read it.
         folder: Folder of this plan for checkpoints; it survives a killed run.
-        done: Last step that this trial reported before a pause, or 0. A trainer that cannot resume
-            there may start again from 0. Its reports then replace the earlier ones, and it is not
-            paused again at rungs that it has passed.
         pause_check: Decides after each step whether racing pauses the trial.
         pause_reason: Why the trial was paused; None if it was not.
         last: The last reported values.
@@ -75,7 +73,8 @@ class Report:
         folder: As above; created on first use.
         save: Writes steps to the database.
         show: Receives each step at once.
-        before: Last step reported before, and the seconds until then.
+        before: Returns the last step reported before and the seconds until then. Called on first
+            use, as many trainers need neither.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Report:
         folder: Path,
         save: Callable[[Sequence[Step]], None],
         show: Callable[[Step], None] = lambda step: None,
-        before: tuple[int, float] = (0, 0.0),
+        before: Callable[[], tuple[int, float]] = lambda: (0, 0.0),
     ) -> None:
         self._seed, self.seed_read = seed, False
         self._folder = folder
@@ -93,9 +92,8 @@ class Report:
         self.pause_check: PauseCheck = lambda step, values: None
         self.pause_reason: str | None = None
         self.last: Mapping[str, float | None] = {}
-        self.done, spent = before
-        self._saved = time.monotonic()
-        self._begun = self._saved - spent
+        self._before = before
+        self._saved = self._called = time.monotonic()
         self._unsaved: list[Step] = []
 
     def __call__(self, step: int, **values: float) -> None:
@@ -118,7 +116,7 @@ class Report:
                 f"{error}"
             ) from error
         finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        point = (number, finite, time.monotonic() - self._begun)
+        point = (number, finite, time.monotonic() - self._called + self._earlier[1])
         self._unsaved.append(point)
         self.last = finite
         self._show(point)
@@ -127,6 +125,19 @@ class Report:
         self.pause_reason = self.pause_check(number, finite)
         if self.pause_reason is not None:
             raise Stop(self.pause_reason)
+
+    @property
+    def done(self) -> int:
+        """Last step that this trial reported before a pause, or 0.
+
+        A trainer that cannot resume there may start again from 0. Its reports then replace the
+        earlier ones, and it is not paused again at rungs that it has passed.
+        """
+        return self._earlier[0]
+
+    @cached_property
+    def _earlier(self) -> tuple[int, float]:
+        return self._before()
 
     @property
     def seed(self) -> int:

@@ -176,13 +176,16 @@ class TrainerStudy(OpenStudy):
         def show(step: Step) -> None:
             report(StepDone(number, EVALUATE, *step))
 
-        before = self.store.steps(number)  # steps before a pause, if the trial is resumed
+        def before() -> tuple[int, float]:
+            steps = self.store.steps(number)  # before a pause, if the trial is resumed
+            return (steps[-1]["step"], steps[-1]["seconds"]) if steps else (0, 0.0)
+
         hook = Report(
             int(plan.key[:8], 16) ^ self.spec.seed,
             self.spec.folder / "trainer" / plan.key[:16],
             lambda steps: self.store.add_steps(number, steps),
             show,
-            (before[-1]["step"], before[-1]["seconds"]) if before else (0, 0.0),
+            before,
         )
         if self.race is not None and number > 0:
             exact = values_by_name(measured)

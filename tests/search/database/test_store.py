@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -14,8 +14,8 @@ from paretune.objectives.base import Measurement
 from paretune.search.database import tables
 from paretune.search.database.engine import open_engine
 from paretune.search.database.rungs import Rungs
-from paretune.search.database.store import Row, Store, existing_store
-from paretune.search.database.trials import UnseenTrials
+from paretune.search.database.store import Store, existing_store
+from paretune.search.database.trials import ReadNew
 from paretune.search.database.version import SCHEMA
 from paretune.search.database.version_writer import VersionWriter
 from paretune.search.database.versions import NewerVersion
@@ -276,46 +276,45 @@ def test_trial_and_the_front_after_it_are_written_together(store: Store) -> None
     begin(store, 1)
     done = Result("complete", {"accuracy": 0.5, "size": 1})
     with pytest.raises(sa.exc.IntegrityError):  # a front without a time cannot be written
-        store.finish(1, done, "h", FrontPoint(1, None, 0.4, (1,)))  # type: ignore[arg-type]
+        store.finish(1, done, "h", lambda _: FrontPoint(1, None, 0.4, (1,)))  # type: ignore[arg-type]
     assert [row["number"] for row in store.running()] == [1]
     for members in ((1,), (0, 1)):  # written twice if another worker takes the trial over
-        store.finish(1, done, "h", FrontPoint(1, 20.0, 0.4, members))
+        point = FrontPoint(1, 20.0, 0.4, members)
+        store.finish(1, done, "h", lambda _, point=point: point)
     assert [p.members for p in store.record().growth] == [(0, 1)]
 
 
-def test_front_is_written_only_with_the_trials_of_all_workers(store: Store) -> None:
+def test_front_is_made_with_the_trials_that_ended_at_the_same_moment(store: Store) -> None:
     other = Store(open_engine(str(store.engine.url)))
     begin(store, 1, "me")
     begin(other, 2, "you")
-    front = FrontPoint(1, 10.0, 0.2, (1,))
-    assert store.finish(1, Result("complete", {"size": 1}), "h", front, "me", (2, {2}))
-    front, late = FrontPoint(2, 20.0, 0.3, (2,)), Result("complete", {"size": 2})
-    with pytest.raises(UnseenTrials):
-        other.finish(2, late, "h", front, "you", (2, {1}))
-    assert other.rows([2])[0]["state"] == "running"
-    assert other.front_members() == (1,)
-    both = FrontPoint(2, 20.0, 0.4, (1, 2))
-    assert other.finish(2, late, "h", both, "you", (2, ()))
-    assert store.front_members() == (1, 2)
-    other.close()
+    alone = FrontPoint(1, 10.0, 0.2, (1,))
+    assert store.finish(1, Result("complete", {"size": 1}), "h", lambda _: alone, "me")
+    states: list[dict[int, str]] = []
 
-
-def test_front_is_written_with_trials_that_ended_at_the_same_moment(store: Store) -> None:
-    other = Store(open_engine(str(store.engine.url)))
-    begin(store, 1, "me")
-    begin(other, 2, "you")
-    store.finish(1, Result("complete", {"size": 1}), "h", FrontPoint(1, 10.0, 0.2, (1,)), "me")
-    complete: list[list[int]] = []
-
-    def with_unseen(rows: Sequence[Row]) -> FrontPoint:
-        complete.append([row["number"] for row in rows if row["state"] == "complete"])
+    def front(read_new: ReadNew) -> FrontPoint:
+        states.append({row["number"]: row["state"] for row in read_new(2, {1})})
         return FrontPoint(2, 20.0, 0.4, (1, 2))
 
-    late, alone = Result("complete", {"size": 2}), FrontPoint(2, 20.0, 0.3, (2,))
-    assert other.finish(2, late, "h", alone, "you", (2, {1}), with_unseen)
-    assert complete == [[1]]
+    assert other.finish(2, Result("complete", {"size": 2}), "h", front, "you")
+    assert states == [{1: "complete"}]
     assert store.front_members() == (1, 2)
     other.close()
+
+
+def test_trial_does_not_end_if_its_front_cannot_be_made(store: Store) -> None:
+    begin(store, 1, "me")
+    with pytest.raises(ZeroDivisionError):
+        store.finish(1, Result("complete", {"size": 1}), "h", lambda _: 1 // 0, "me")  # type: ignore[arg-type,return-value]
+    assert [row["number"] for row in store.running()] == [1]
+
+
+def test_trial_of_another_worker_changes_no_front(store: Store) -> None:
+    begin(store, 1, "me")
+    called: list[ReadNew] = []
+    result = Result("complete", {"size": 1})
+    assert store.finish(1, result, "h", called.append, "other") is None  # type: ignore[arg-type]
+    assert called == []
 
 
 def test_no_trial_ends_while_the_history_of_the_front_is_replaced(store: Store) -> None:
