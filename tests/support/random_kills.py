@@ -14,8 +14,8 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,10 @@ def _written(folder: Path, text: str) -> Path:
     return file
 
 
-IDLE_KILLS = 5
-"""After this many kills in a row that left the study as it was, runs get more time."""
+AFTER_PROGRESS = 0.5
+"""Share of the kills that wait for a stage or a trial to end first.
+
+The others fall anywhere, on a busy host mostly before a run has ended anything."""
 
 KINDS: dict[str, Callable[[Path], Path]] = {"trainer": trainer_file, "stages": stages_file}
 """Kind of study -> what writes it."""
@@ -94,19 +96,28 @@ class Kills:
 
 
 class Pace:
-    """How long the runs of one study may last until they are killed.
-
-    Attributes:
-        longest: Longest time in seconds. It grows while kills leave the study as it was.
+    """The moments at which the runs of one study are killed.
 
     Args:
         file: The study.
-        longest: The time to begin with.
+        longest: Longest random time in seconds.
+        random_: Chooses the moments.
     """
 
-    def __init__(self, file: Path, longest: float) -> None:
-        self._file, self.longest = file, longest
-        self._idle, self._progress = 0, 0
+    def __init__(self, file: Path, longest: float, random_: random.Random) -> None:
+        self._file, self._longest, self._random = file, longest, random_
+        self._progress = 0
+
+    def wait(self, runs: Collection[int]) -> None:
+        """Waits until a run is to be killed, or one has ended.
+
+        Args:
+            runs: The process numbers of the runs.
+        """
+        if self._random.random() < AFTER_PROGRESS:
+            while _ended_parts(self._file) == self._progress and not any(map(_has_ended, runs)):
+                time.sleep(0.005)
+        time.sleep(self._random.uniform(0, self._longest))
 
     def has_progressed(self) -> bool:
         """Returns whether a stage or a trial has ended since the last call.
@@ -114,14 +125,14 @@ class Pace:
         Raises:
             AssertionError: The database, a stage or an artifact is damaged.
         """
-        before, self._progress = self._progress, progress_after_kill(self._file)
-        if self._progress > before:
-            self._idle = 0
-            return True
-        self._idle += 1
-        if self._idle >= IDLE_KILLS:  # the host is busier than it was for the undisturbed run
-            self.longest, self._idle = 1.5 * self.longest, 0
-        return False
+        before, self._progress = self._progress, _ended_parts(self._file)
+        refuse_damage_of(self._file)
+        return self._progress > before
+
+
+def _has_ended(run: int) -> bool:
+    """Returns whether a child process has ended; it stays to be waited for."""
+    return os.waitid(os.P_PID, run, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
@@ -144,10 +155,9 @@ def random_kills(kind: str, folder: Path, kills: int, seed: int) -> Kills:
     while done < kills:
         studies += 1
         file = _new_study(kind, folder / f"killed-{studies}")
-        pace = Pace(file, undisturbed / 2)
+        pace = Pace(file, undisturbed / 2, moments)
         while True:
-            seconds = moments.uniform(0, pace.longest) if done < kills else None
-            code = _run(file, seconds)
+            code = _run(file, pace if done < kills else None)
             if code == 0:
                 break
             assert code == -signal.SIGKILL, log_of(file)
@@ -196,32 +206,47 @@ def facts_of(file: Path) -> dict[str, Any]:
     }
 
 
-def progress_after_kill(file: Path) -> int:
-    """Returns how many stages and trials have ended.
+def _ended_parts(file: Path) -> int:
+    """Returns how many stages and trials have ended."""
+    with _connection(file) as connection:
+        if connection is None:
+            return 0
+        [[ended]] = connection.execute(
+            "SELECT (SELECT count(*) FROM paretune_stages WHERE file <> 'dropped')"
+            " + (SELECT count(*) FROM paretune_trials WHERE finished IS NOT NULL)"
+        ).fetchall()
+    return int(ended)
+
+
+def refuse_damage_of(file: Path) -> None:
+    """Looks for damage after a kill.
 
     Raises:
         AssertionError: The database, a stage or an artifact is damaged.
     """
-    database = database_of(file)
-    if not database.exists():
-        return 0
-    with closing(sqlite3.connect(database)) as connection:
+    with _connection(file) as connection:
+        if connection is None:
+            return
         assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-        if not connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE name = 'paretune_stages'"
-        ).fetchall():
-            return 0  # killed before the tables were made
         rows = connection.execute(
             "SELECT file, sha256 FROM paretune_stages WHERE file <> 'dropped'"
-        ).fetchall()
-        [[ended]] = connection.execute(
-            "SELECT count(*) FROM paretune_trials WHERE finished IS NOT NULL"
         ).fetchall()
     for name, digest in rows:
         stored = file.with_suffix("") / name
         if stored.exists():
             assert hashlib.sha256(stored.read_bytes()).hexdigest() == digest, stored
-    return len(rows) + int(ended)
+
+
+@contextmanager
+def _connection(file: Path) -> Iterator[sqlite3.Connection | None]:
+    """Opens the database of a study; None before its tables are made."""
+    database = database_of(file)
+    if not database.exists():
+        yield None
+        return
+    with closing(sqlite3.connect(database, timeout=60)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        yield connection if {"paretune_stages", "paretune_trials"} <= names else None
 
 
 def _new_study(kind: str, folder: Path) -> Path:
@@ -236,15 +261,15 @@ def run_to_its_end(file: Path) -> float:
     return time.monotonic() - begun
 
 
-def _run(file: Path, seconds: float | None) -> int:
-    """Runs a study in a child process, and kills it after some seconds.
+def _run(file: Path, pace: Pace | None) -> int:
+    """Runs a study in a child process, and kills it at a moment of `pace`.
 
     Returns:
         0, the exit code, or minus the signal that ended it.
     """
     child = started(file)
-    if seconds is not None:
-        time.sleep(seconds)
+    if pace is not None:
+        pace.wait([child])
         os.kill(child, signal.SIGKILL)  # a child that has ended stays until it is waited for
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +48,9 @@ def worker_kills(folder: Path, kills: int, seed: int) -> Kills:
         studies += 1
         file = _new_study(folder / f"workers-{studies}")
         workers, code = [started(file) for _ in range(WORKERS)], None
-        pace = Pace(file, undisturbed / 3)
+        pace = Pace(file, undisturbed / 3, moments)
         while code is None and done < kills:
-            time.sleep(moments.uniform(0, pace.longest))
+            pace.wait(workers)
             victim = workers.pop(moments.randrange(WORKERS))
             os.kill(victim, signal.SIGKILL)  # one that has ended stays until it is waited for
             ended = os.waitstatus_to_exitcode(os.waitpid(victim, 0)[1])

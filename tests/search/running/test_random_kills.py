@@ -20,4 +20,4 @@ def test_killed_study_has_the_same_trials_and_front(kind: str, kills: int) -> No
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     line = re.match(rf"{kind}: {kills} kills in \d+ studies, (\d+) of runs", done.stdout)
-    assert line and int(line[1]) >= kills / 10, f"no kill fell into the trials: {done.stdout}"
+    assert line and int(line[1]) >= kills / 4, f"few kills fell into the trials: {done.stdout}"
