@@ -1,11 +1,12 @@
 """Throughput of several workers on one host, the engine's cost of a trial, and errors of locks.
 
     throughput    trials that sleep a second; the share of the time in which the workers sleep
-    engine        processor time of a trial of many workers, without their start
+    engine        processor time of a trial of many workers, without their start; the peer is as
+                  many processes of plain Optuna with its random sampler
     locks         trials of 50 ms for some time: no worker may see a lock of the database
 
-The peer is the ideal: N workers that do nothing but sleep. The start of the processes is left out:
-the time counts from when each worker has ended a trial.
+The peer of the throughput is the ideal: N workers that do nothing but sleep. The start of the
+processes is left out: the time counts from when each worker has ended a trial.
 
 Targets: at least 0.9 of the ideal with 4 workers on SQLite and 8 on PostgreSQL; at most 10 ms of
 engine and sampler for a trial, with 10,000 trials and 8 workers; no error of a lock in ten minutes
@@ -21,6 +22,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,6 +131,36 @@ def run(database: str, workers: int, seconds: float, sampler: str, *limits: str)
         return Run(*trials_of(url), processor, errors)
 
 
+def optuna_seconds(database: str, workers: int, trials: int, seconds: float) -> float:
+    """Returns the processor time of plain Optuna with as many processes."""
+    script = Path(__file__).with_name("optuna_worker.py")
+    with (
+        tempfile.TemporaryDirectory(prefix="paretune-bench-") as name,
+        served(database, name) as url,
+    ):
+        command = [sys.executable, str(script), url, str(trials), str(seconds)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        before = children_seconds()
+        first = subprocess.Popen(command, env=environment)
+        while not _has_study(url):  # creating one table twice is an error in Optuna
+            time.sleep(0.1)
+        others = [subprocess.Popen(command, env=environment) for _ in range(workers - 1)]
+        codes = [process.wait() for process in (first, *others)]
+        assert not any(codes), codes
+        return children_seconds() - before
+
+
+def _has_study(url: str) -> bool:
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return connection.execute(sa.text("SELECT 1 FROM studies")).first() is not None
+    except sa.exc.DBAPIError:
+        return False
+    finally:
+        engine.dispose()
+
+
 @contextmanager
 def served(database: str, folder: str) -> Iterator[str]:
     """Yields the URL of an empty database; of a server of its own, if it needs one."""
@@ -220,6 +252,11 @@ def engine(database: str, workers: int, trials: int, seconds: float) -> None:
     print(f"  start and end of the workers  {start.processor:9.1f} s of processor time once")
     print(f"  engine and sampler            {cost:9.2f} ms a trial (target: 10)")
     print(f"  RATIO engine and sampler / 10 ms: {cost / 10:.3f}", flush=True)
+    started = optuna_seconds(database, workers, workers, seconds)
+    peer = 1000 * (optuna_seconds(database, workers, trials, seconds) - started)
+    peer /= max(trials - workers, 1)
+    print(f"  plain Optuna, random          {peer:9.2f} ms a trial")
+    print(f"  RATIO engine and sampler / plain Optuna, random: {cost / peer:.3f}", flush=True)
 
 
 def locks(database: str, workers: int, limit: float, seconds: float) -> bool:

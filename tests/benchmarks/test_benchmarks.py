@@ -78,8 +78,8 @@ SMALL = {
     "bench_tables.py": ["--data", "cifar10", "--at", "12", "15", "--seeds", "1"],
     "bench_training.py": ["--images", "128", "--repeats", "1"],
     "bench_workers.py": [
-        *("--parts", "throughput", "locks", "--databases", "sqlite", "--workers", "2"),
-        *("--each", "4", "--sleep", "0.1", "--seconds", "0.5"),
+        *("--parts", "throughput", "engine", "locks", "--databases", "sqlite", "--workers", "2"),
+        *("--each", "4", "--sleep", "0.1", "--trials", "8", "--seconds", "0.5"),
     ],
 }
 
