@@ -36,7 +36,7 @@ def test_onnx_profile_names_the_heaviest_layer(
     model, shape = make_network("dominated")
     path = export(model, shape, quantization)
     modules = {n for n, _ in model.named_modules()}
-    times = onnx_times(path, OnnxRuntime.Params(), [make_inputs(shape)], modules, seconds=0.1)
+    times = onnx_times(path, OnnxRuntime.Params(), [make_inputs(shape)], modules, seconds=0.5)
     check_heaviest(times)
 
 
@@ -52,14 +52,14 @@ def test_openvino_profile_names_the_heaviest_layer(
     model, shape = make_network("dominated")
     path = export(model, shape, quantization)
     modules = {n for n, _ in model.named_modules()}
-    times = openvino_times(path, OpenVino.Params(), [make_inputs(shape)], modules, seconds=0.1)
+    times = openvino_times(path, OpenVino.Params(), [make_inputs(shape)], modules, seconds=0.5)
     check_heaviest(times)
     assert times.by_layer()["head"] > 0, "the last node has the name of the output"
 
 
 def test_eager_profile_names_the_heaviest_layer(make_network: Any, make_inputs: Any) -> None:
     model, shape = make_network("dominated")
-    times = eager_times(model, make_inputs(shape), seconds=0.1)
+    times = eager_times(model, make_inputs(shape), seconds=0.5)
     check_heaviest(times)
     assert max(times.by_operator(), key=times.by_operator().__getitem__) == "conv2d"
 
