@@ -348,7 +348,8 @@ def _study(
         text = problem_text(url.render_as_string(hide_password=False), error)
         if text is not None:
             raise DatabaseError(text) from error
-        raise UserError(f"storage: Optuna cannot use this database: {error}") from error
+        cause = error.__cause__ or error  # Optuna's own text only guesses
+        raise UserError(f"storage: Optuna cannot use this database: {cause}") from error
     stored = int(study.user_attrs.get(VERSION, 1))
     is_present = stored == version
     if is_present and [d.name.lower() for d in study.directions] != list(directions):
