@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from filelock import FileLock
 from sqlalchemy.engine import make_url
 
 from paretune.search.database import tables
+from paretune.search.database.base import exclusive_transaction
 from paretune.search.database.damage import (
     BUSY_SECONDS,
     PREFIX,
@@ -74,7 +75,7 @@ def open_engine(url: str, create: bool = False, outage: Outage | None = None) ->
         with explained(url):
             if create:
                 with creation_lock(engine):
-                    tables.metadata.create_all(engine)
+                    create_tables(engine, tables.metadata.sorted_tables)
             else:
                 with engine.connect() as connection:
                     connection.execute(sa.select(sa.literal(1)))
@@ -192,6 +193,23 @@ def _identity(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def create_tables(engine: sa.Engine, wanted: Sequence[sa.Table]) -> None:
+    """Creates the tables and indexes that are missing, all of them or none.
+
+    A process that is killed between a table and its index would leave the table without it, and
+    `MetaData.create_all` adds no index to a table that exists. Without its unique index, Optuna's
+    table takes a second study of the same name.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: Rows break a unique index that was missing.
+    """
+    with exclusive_transaction(engine) as connection:
+        for table in wanted:
+            table.create(connection, checkfirst=True)
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
 
 
 @contextmanager

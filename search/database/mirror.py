@@ -26,7 +26,7 @@ from optuna.trial import TrialState
 
 from paretune.search.database.base import Tables
 from paretune.search.database.damage import DatabaseError, problem_text
-from paretune.search.database.engine import set_pragmas
+from paretune.search.database.engine import create_tables, set_pragmas
 from paretune.search.database.mirror_renewal import VERSION, RenewedStudy, renew_study
 from paretune.search.errors import UserError
 
@@ -106,7 +106,7 @@ class Mirror(Tables):
         version: int = 1,
     ) -> None:
         super().__init__(engine)
-        self._study_id, stored = _study(engine.url, name, directions, objectives, version)
+        self._study_id, stored = _study(engine, name, directions, objectives, version)
         self.is_old = stored < version
         self._is_stopped = stored > version
         self._distributions = distributions
@@ -320,7 +320,7 @@ def _utc(when: float | None) -> datetime | None:
 
 
 def _study(
-    url: sa.URL,
+    engine: sa.Engine,
     name: str,
     directions: Sequence[str],
     objectives: Sequence[str],
@@ -330,9 +330,11 @@ def _study(
 
     Creates the study and Optuna's tables if necessary.
     """
+    url = engine.url
     sqlite = url.get_backend_name() == "sqlite"
     arguments = {"connect_args": {"timeout": 60}} if sqlite else {}
     try:
+        create_tables(engine, models.BaseModel.metadata.sorted_tables)
         url_text = url.render_as_string(hide_password=False)
         storage = optuna.storages.RDBStorage(url_text, engine_kwargs=arguments)
         if sqlite:  # the connections opened until now lack the settings

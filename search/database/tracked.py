@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from paretune.search.database import tables
 from paretune.search.database.base import Row, Tables, exclusive_transaction, reading
-from paretune.search.database.engine import creation_lock
+from paretune.search.database.engine import create_tables, creation_lock
 
 STUDY = -1
 """The number that stands for the study, among those of trials."""
@@ -28,7 +28,7 @@ class Tracked(Tables):
         inspector = sa.inspect(self.engine)
         if not all(inspector.has_table(table.name) for table in made):
             with creation_lock(self.engine):
-                tables.metadata.create_all(self.engine, made)
+                create_tables(self.engine, made)
 
     def add_epoch(self, trial: int, stage: str, epoch: int, values: Mapping[str, Any]) -> None:
         """Writes an epoch of a trial; replaces that of an interrupted attempt."""

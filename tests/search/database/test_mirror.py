@@ -51,6 +51,41 @@ def test_optuna_reads_ended_trials(engine: sa.Engine) -> None:
     assert second.state == optuna.trial.TrialState.PRUNED
 
 
+def test_killed_process_leaves_no_table_of_optuna_without_its_indexes(engine: sa.Engine) -> None:
+    def kill(_: object, __: object, statement: str, *more: object) -> None:
+        if statement.startswith("CREATE UNIQUE INDEX ix_studies"):
+            raise SystemExit
+
+    sa.event.listen(engine, "before_cursor_execute", kill)
+    with pytest.raises(SystemExit):
+        mirror_on(engine, "minimize")
+    sa.event.remove(engine, "before_cursor_execute", kill)
+    assert "studies" not in sa.inspect(engine).get_table_names()
+    mirror_on(engine, "minimize")
+    assert_one_study(engine)
+
+
+def test_index_that_a_killed_process_has_not_made_is_made(engine: sa.Engine) -> None:
+    mirror_on(engine, "minimize")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_studies_study_name")
+        connection.exec_driver_sql("DROP INDEX ix_paretune_trials_state")
+    open_engine(str(engine.url), create=True).dispose()
+    mirror_on(engine, "minimize")
+    assert_one_study(engine)
+    indexes = sa.inspect(engine).get_indexes("paretune_trials")
+    assert "ix_paretune_trials_state" in {index["name"] for index in indexes}
+
+
+def assert_one_study(engine: sa.Engine) -> None:
+    """Checks that no second study of the same name can be made."""
+    with engine.connect() as connection:
+        names = connection.exec_driver_sql("SELECT study_name FROM studies").scalars().all()
+    assert names == ["s"]
+    indexes = sa.inspect(engine).get_indexes("studies")
+    assert [index["unique"] for index in indexes] == [1]
+
+
 def test_trials_are_written_when_one_begins_after_the_period(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
