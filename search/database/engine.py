@@ -208,8 +208,10 @@ def create_tables(engine: sa.Engine, wanted: Sequence[sa.Table]) -> None:
     with exclusive_transaction(engine) as connection:
         for table in wanted:
             table.create(connection, checkfirst=True)
+            columns = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
             for index in table.indexes:
-                index.create(connection, checkfirst=True)
+                if columns >= {column.name for column in index.columns}:  # else an older table
+                    index.create(connection, checkfirst=True)
 
 
 @contextmanager

@@ -77,6 +77,14 @@ def test_index_that_a_killed_process_has_not_made_is_made(engine: sa.Engine) -> 
     assert "ix_paretune_trials_state" in {index["name"] for index in indexes}
 
 
+def test_table_of_an_older_version_is_left_to_the_check_of_versions(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE paretune_leases")
+        connection.exec_driver_sql("CREATE TABLE paretune_leases (name TEXT)")
+    open_engine(str(engine.url), create=True).dispose()
+    assert sa.inspect(engine).get_indexes("paretune_leases") == []
+
+
 def assert_one_study(engine: sa.Engine) -> None:
     """Checks that no second study of the same name can be made."""
     with engine.connect() as connection:
