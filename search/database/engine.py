@@ -205,6 +205,8 @@ def create_tables(engine: sa.Engine, wanted: Sequence[sa.Table]) -> None:
     Raises:
         sqlalchemy.exc.IntegrityError: Rows break a unique index that was missing.
     """
+    if _are_there(engine, wanted):
+        return  # without the lock, which would hold up the workers of a running study
     with exclusive_transaction(engine) as connection:
         for table in wanted:
             table.create(connection, checkfirst=True)
@@ -212,6 +214,19 @@ def create_tables(engine: sa.Engine, wanted: Sequence[sa.Table]) -> None:
             for index in table.indexes:
                 if columns >= {column.name for column in index.columns}:  # else an older table
                     index.create(connection, checkfirst=True)
+
+
+def _are_there(engine: sa.Engine, wanted: Sequence[sa.Table]) -> bool:
+    """Returns whether all tables have been created with all their indexes."""
+    names = [table.name for table in wanted]
+    stored = {
+        name: {index["name"] for index in indexes}
+        for (_, name), indexes in sa.inspect(engine).get_multi_indexes(filter_names=names).items()
+    }
+    return all(
+        table.name in stored and {index.name for index in table.indexes} <= stored[table.name]
+        for table in wanted
+    )
 
 
 @contextmanager
