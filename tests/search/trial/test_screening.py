@@ -158,14 +158,14 @@ def test_candidate_within_all_bounds_is_trained_and_measures_the_same(
 
 
 def test_short_measurement_screens_out_a_slow_network(file: Path, baseline: TrialRecord) -> None:
-    # A bound that it breaks by far: the host may have been busy while the baseline was measured.
-    study = open_study(file, ["latency <= 0.2 x baseline"])
-    result, events = tried(study, 1, baseline, 2.0)  # 64 times the multiply-adds
+    study = open_study(file, ["latency <= 1.1 x baseline"])
+    # It breaks the bound by far: the host may have been busy while the baseline was measured.
+    result, events = tried(study, 1, baseline, 4.0)  # 256 times the multiply-adds
     assert result.state == "infeasible", result.reason
     assert not trained(events)
     [latency] = result.measured
     assert latency.conditions["untrained"]
-    assert latency.low * (1 - MARGIN["latency"]) > 0.2 * baseline.values["latency"]
+    assert latency.low * (1 - MARGIN["latency"]) > 1.1 * baseline.values["latency"]
     assert "ms ±" in (result.reason or {})["text"]
     study.close()
 
