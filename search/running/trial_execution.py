@@ -70,9 +70,7 @@ class TrialExecution:
             params = state.earlier.params(task.row)
             if params is not None:
                 state.variants.trial_ended(task.number, params)
-        progress = state.progress
-        progress.failures = progress.failures + 1 if result.state == "failed" else 0
-        progress.durations.append(result.duration)
+        self._count(result)
 
     def end(self, task: Task, result: Result) -> bool:
         """Stores the end of a trial in Paretune's tables, the truth, then in Optuna's.
@@ -122,10 +120,15 @@ class TrialExecution:
         if not state.store.is_owner(task.number, state.worker.id):
             state.report(Notice(LOST.format(number=task.number)))
             return
-        state.progress.failures = 0
-        state.progress.durations.append(result.duration)
+        self._count(result)
         state.refuse_newer_version()  # its workers take the trial over, and pause it
         state.turns.pause(task, result)
+
+    def _count(self, result: Result) -> None:
+        """Counts a trial that has ended or is paused, for the rules that end the search."""
+        progress = self._state.progress
+        progress.failures = progress.failures + 1 if result.state == "failed" else 0
+        progress.durations.append(result.duration)
 
     def _hand_over(self, task: Task, trained: Trained) -> None:
         """Leaves a trained trial to a worker that measures."""
