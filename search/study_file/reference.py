@@ -49,7 +49,7 @@ EXAMPLES = {
         "quantization: {static: 3, none: 1}}"
     ),
     "budget": "budget: {time: 2h, final: 30s}",
-    "storage": "storage: postgresql://me@dbhost/studies",
+    "storage": "storage: postgresql://me@dbhost/plates",
     "files": "files: s3://bucket/plates",
     "resources": "resources: {train: {cpu: 4, gpu: 1}, measure: {cpu: 1, host: bench-box}}",
     "track": "track: {mlflow: {uri: http://localhost:5000, experiment: plates}}",

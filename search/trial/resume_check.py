@@ -12,6 +12,7 @@ from typing import Any
 from paretune.search.building.sources import file_digest, sources_of
 from paretune.search.data import DATASETS
 from paretune.search.errors import UserError
+from paretune.search.shell import without_password
 from paretune.search.study.spec import (
     ObjectiveSpec,
     Selection,
@@ -20,6 +21,7 @@ from paretune.search.study.spec import (
     canonical,
     checkpoint_file,
 )
+from paretune.search.study_file.storage import storage_url
 from paretune.search.tasks import CLASSIFICATION
 from paretune.spaces.domains import Choice, Fixed, Float, Int, Items, Node, Record, parameters
 
@@ -221,23 +223,44 @@ def refuse_changes(old: Mapping[str, Any], spec: StudySpec) -> None:
         )
     raise UserError(
         f"{spec.file.name}: {what}:\n{lines}\n"
-        f"{_advice(spec)} Or start from nothing: remove {spec.folder}. (Space, "
+        f"{_advice(spec)} Or start from nothing: {_empty_again(spec)}. (Space, "
         "objectives, constraints, goals, search and budget may change.)"
     )
 
 
-def _advice(spec: StudySpec) -> str:
-    """Returns what to do with a changed study, of a file or of sections in Python."""
+def _advice(spec: StudySpec, back: str = "Change it back") -> str:
+    """Returns what to do with a changed study, of a file or of sections in Python.
+
+    Args:
+        spec: The study file.
+        back: What undoes the change.
+    """
+    other = "" if _has_own_database(spec) else " and another database in `storage:`"
     if spec.file.is_file():
         return (
-            "Change it back to continue, or start another study: copy the file to NEW.yaml, with "
-            f"another name in `study:`, and type paretune run NEW.yaml --from {spec.file.name}, "
-            "which takes over what carries."
+            f"{back} to continue, or start another study: copy the file to NEW.yaml, with "
+            f"another name in `study:`{other}, and type paretune run NEW.yaml --from "
+            f"{spec.file.name}, which takes over what carries."
         )
     return (
-        'Change it back to continue, or give the study another folder: folder="NEW", and '
+        f'{back} to continue, or give the study another folder: folder="NEW"{other}, and '
         f'run(start_from="{spec.folder.name}") takes over what carries.'
     )
+
+
+def _empty_again(spec: StudySpec) -> str:
+    """Returns what to do so that the study file begins with an empty database."""
+    if _has_own_database(spec):
+        return f"remove {spec.folder}"
+    return (
+        f"name an empty database in `storage:` (or --storage), as {without_password(spec.storage)} "
+        "holds that study, and a database holds one"
+    )
+
+
+def _has_own_database(spec: StudySpec) -> bool:
+    """Returns whether the database is a file in the study's folder, so that both go together."""
+    return spec.storage == storage_url("sqlite", spec.folder)
 
 
 def difference_lines(changes: Sequence[Difference]) -> str:
@@ -272,10 +295,11 @@ def _relative(old: Any, current: Any, folder: Path) -> Any:
     return old
 
 
-def refuse_other_data(info: Mapping[str, Any], fingerprint: str) -> None:
+def refuse_other_data(spec: StudySpec, info: Mapping[str, Any], fingerprint: str) -> None:
     """Compares the data with those that the trials of a stored study were measured on.
 
     Args:
+        spec: The study file.
         info: Facts that the database keeps; empty for a new study.
         fingerprint: Digest of the data and its split.
 
@@ -285,8 +309,8 @@ def refuse_other_data(info: Mapping[str, Any], fingerprint: str) -> None:
     if info.get("fingerprint") not in (None, fingerprint):
         raise UserError(
             "the data, or its split into parts, is not that of the study's earlier trials, so new "
-            "trials cannot be compared with them. Bring the data back to continue, or start again: "
-            "give the study another name and file, or remove its folder"
+            f"trials cannot be compared with them. {_advice(spec, 'Bring the data back')} Or start "
+            f"from nothing: {_empty_again(spec)}."
         )
 
 

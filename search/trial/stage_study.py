@@ -138,7 +138,9 @@ class StageStudy(OpenStudy):
             UserError: Trials of the study were measured on other data or on another split of it.
         """
         stored = self.store.study()
-        refuse_other_data(stored["info"] if stored else {}, self.workbench.data.fingerprint)
+        refuse_other_data(
+            self.spec, stored["info"] if stored else {}, self.workbench.data.fingerprint
+        )
         if self._files is not None:
             self._files.begin(self.store)
         super().register(role)

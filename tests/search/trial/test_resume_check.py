@@ -182,6 +182,24 @@ def test_other_study_is_named(file: Path) -> None:
     assert "\n  study: was small, now another\n" in text
 
 
+def test_study_in_its_own_folder_begins_again_without_that_folder(file: Path) -> None:
+    text = refusal(file, "study=another")
+
+    assert "with another name in `study:`, and type paretune run NEW.yaml" in text
+    assert f"start from nothing: remove {load_study(file).folder}." in text
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@host/plates", "sqlite:////tmp/plates.db"])
+def test_study_in_another_database_begins_again_in_an_empty_one(file: Path, url: str) -> None:
+    """Its folder has no database, so removing the folder would not help."""
+    text = refusal(file, "study=another", f"storage={url}")
+
+    assert "another name in `study:` and another database in `storage:`, and type" in text
+    assert "start from nothing: name an empty database in `storage:` (or --storage)" in text
+    assert "remove" not in text
+    assert "secret" not in text
+
+
 def test_every_refused_change_is_named_up_to_eight(file: Path) -> None:
     two = refusal(file, "baseline.pretrain.epochs=3", "runtime={onnxruntime: {threads: 3}}")
     text = refusal(file, "search.seed=9", "data={npz: x.npz, validation: 0.1, unseen: [test]}",
@@ -215,11 +233,13 @@ def test_stored_study_without_newer_options_of_the_data_is_accepted(file: Path) 
         refuse_changes(old, load_study(file, ["data.unseen=[test]"]))
 
 
-def test_other_data_is_refused() -> None:
-    refuse_other_data({}, "a")
-    refuse_other_data({"fingerprint": "a"}, "a")
-    with pytest.raises(UserError, match="the data, or its split into parts, is not that of"):
-        refuse_other_data({"fingerprint": "b"}, "a")
+def test_other_data_is_refused(file: Path) -> None:
+    spec = load_study(file)
+    refuse_other_data(spec, {}, "a")
+    refuse_other_data(spec, {"fingerprint": "a"}, "a")
+    with pytest.raises(UserError, match="the data, or its split into parts, is not that of") as e:
+        refuse_other_data(spec, {"fingerprint": "b"}, "a")
+    assert "Bring the data back to continue, or start another study: copy the file" in str(e.value)
 
 
 def test_identity_survives_json(file: Path) -> None:
