@@ -80,8 +80,8 @@ def command(
 ) -> int:
     """Join a running study from another process or machine.
 
-    The processes share the study's folder and its database. On several machines, put both on
-    storage that all of them reach: a network folder, and a PostgreSQL database (--storage).
+    The processes share the study's database and files. On several machines, put both where all of
+    them reach them: a PostgreSQL database (--storage), and a store (--files).
     """
     from paretune.search.study_file.loading import load_study
 
