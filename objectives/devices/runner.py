@@ -29,6 +29,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -725,11 +726,27 @@ def install_text(name: str, package: str, error: BaseException) -> str:
     missing = isinstance(error, ImportError) and versions([package]) is None
     problem = "is not installed" if missing else f"does not work ({one_line(error)})"
     python = sys.executable
+    where = f"{python} (Python {platform.python_version()}, {platform.machine()})"
+    if is_externally_managed():
+        packages = package if package == "numpy" else f"numpy {package}"
+        return (
+            f"{name} {problem} in {where}, where pip must not install; type there: {python} -m "
+            f"venv ~/.paretune && ~/.paretune/bin/pip install {packages}, and add "
+            "?python=~/.paretune/bin/python to the address"
+        )
     return (
-        f"{name} {problem} in {python} (Python {platform.python_version()}, {platform.machine()}); "
-        f"type there: {python} -m pip install {package}, or name another Python by ?python= in the "
-        "address"
+        f"{name} {problem} in {where}; type there: {python} -m pip install {package}, or name "
+        "another Python by ?python= in the address"
     )
+
+
+def is_externally_managed() -> bool:
+    """Returns whether this Python is the system's own, and pip refuses to install into it.
+
+    Source: https://peps.python.org/pep-0668
+    """
+    marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+    return sys.prefix == sys.base_prefix and os.path.exists(marker)
 
 
 class OnnxSession:

@@ -76,7 +76,8 @@ def _tried(device: Device, runtimes: Mapping[str, int]) -> TriedDevice:
     if not runtimes:
         problems.append(
             f"the device {device.address} is refused: it has no runtime; install one there, such "
-            "as: python3 -m pip install numpy onnxruntime"
+            "as: python3 -m venv ~/.paretune && ~/.paretune/bin/pip install numpy onnxruntime, and "
+            "add ?python=~/.paretune/bin/python to the address"
         )
     note = None
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paretune.objectives.devices import runner
 from paretune.objectives.devices.device import Device, open_device
 from paretune.objectives.devices.errors import (
     DeviceBusy,
@@ -230,6 +231,23 @@ def test_device_without_numpy_says_what_to_install(
             next(device.run(network, []), None)
     assert "NumPy is not installed" in str(error.value)
     assert f"type there: {python} -m pip install numpy" in str(error.value)
+
+
+def test_system_python_that_refuses_pip_is_told_of_an_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Debian and Raspberry Pi OS: https://peps.python.org/pep-0668."""
+    error = ModuleNotFoundError("No module named 'ncnn'")
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    monkeypatch.setattr(runner.sysconfig, "get_path", lambda name: str(tmp_path))
+    usual = runner.install_text("ncnn", "ncnn", error)
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    managed = runner.install_text("ncnn", "ncnn", error)
+
+    assert f"type there: {sys.executable} -m pip install ncnn" in usual
+    command = "-m venv ~/.paretune && ~/.paretune/bin/pip install numpy ncnn, and add"
+    assert f"type there: {sys.executable} {command}" in managed
+    assert managed.endswith("?python=~/.paretune/bin/python to the address")
 
 
 def test_device_without_the_runtime_says_what_to_install(device: Device) -> None:
