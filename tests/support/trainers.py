@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from paretune.search.running.runner import Runner
 from paretune.search.running.stopping import Ending
@@ -117,3 +122,13 @@ def trainer_study(
     file = folder / "depths.yaml"
     file.write_text(STUDY.format(module=module, space=space, sampler=sampler, trials=trials))
     return TrainerStudyFile(file)
+
+
+def named_trainer(
+    monkeypatch: pytest.MonkeyPatch, module: str, evaluate: Callable[..., Any]
+) -> str:
+    """Makes a test's own function importable; returns its name for `evaluate` in a study file."""
+    made = ModuleType(module)
+    made.evaluate = evaluate  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module, made)
+    return f"{module}:evaluate"

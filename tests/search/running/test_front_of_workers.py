@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,10 +16,11 @@ from paretune.search.study.records import FrontPoint, Result, StudyRecord
 from paretune.search.study.stage import Stage
 from paretune.search.study_file.loading import load_study
 from support.studies import database_of, record_of
+from support.trainers import named_trainer
 
 STUDY = """\
 study: at_once
-evaluate: "MODULE:evaluate"
+evaluate: "TRAINER"
 space: {depth: {int: [1, 1000]}}
 objectives: {error: minimize, cost: minimize}
 search: {trials: 1, seed: 3, sampler: random}
@@ -47,10 +46,8 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, other: Mapping[str, float
             store.finish(2, result, "h", lambda _: point, "other")
         return {"error": 0.5, "cost": 0.5}
 
-    module = ModuleType("trains_at_once")
-    module.evaluate = evaluate  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    file.write_text(STUDY.replace("MODULE", module.__name__))
+    name = named_trainer(monkeypatch, "trains_at_once", evaluate)
+    file.write_text(STUDY.replace("TRAINER", name))
     Runner(load_study(file), lambda event: None).run()
     return record_of(file)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,10 +13,11 @@ from paretune.search.running.runner import Runner
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.events import Event, Notice, TrialEnded
 from support.studies import database_of, record_of
+from support.trainers import named_trainer
 
 STUDY = """\
 study: lost
-evaluate: "MODULE:evaluate"
+evaluate: "TRAINER"
 space: {depth: {int: [1, 1000]}}
 objectives: {error: minimize, cost: minimize}
 search: {trials: 3, seed: 3, sampler: random}
@@ -41,10 +40,8 @@ def test_result_of_a_trial_that_was_taken_over_is_dropped(
             return {"error": 0.0, "cost": 0.0}  # would be the whole front
         return {"error": plan["depth"] / 1000, "cost": 1 / plan["depth"]}
 
-    module = ModuleType("trains_what_is_lost")
-    module.evaluate = evaluate  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    file.write_text(STUDY.replace("MODULE", module.__name__))
+    name = named_trainer(monkeypatch, "trains_what_is_lost", evaluate)
+    file.write_text(STUDY.replace("TRAINER", name))
     events: list[Event] = []
     Runner(load_study(file), events.append).run()
 
