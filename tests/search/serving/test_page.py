@@ -94,7 +94,7 @@ def test_page_shows_the_study_and_asks_no_other_host(
     shown: tuple[Path, str], open_page: Open
 ) -> None:
     file, address = shown
-    record = record_of(file)
+    record = with_final_front(record_of(file))
     page = study_page(open_page, address)
     assert page.locator("h1").inner_text() == "tiny"
     assert page.locator("#front tbody tr").count() >= len(record.members)
