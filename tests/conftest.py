@@ -22,6 +22,11 @@ os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 os.environ.setdefault(
     "TORCHINDUCTOR_CACHE_DIR", str(Path(tempfile.gettempdir()) / "paretune-tests-inductor")
 )
+# The devices of tests are no devices of the user. The installers keep what they have downloaded.
+_caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+os.environ.setdefault("UV_CACHE_DIR", str(_caches / "uv"))
+os.environ.setdefault("PIP_CACHE_DIR", str(_caches / "pip"))
+os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / "paretune-tests-cache")
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # A measurement stops the training of other processes on the host. Each worker of the tests gets
     # another folder of locks, so that it does not stop the others.
