@@ -730,13 +730,20 @@ def install_text(name: str, package: str, error: BaseException) -> str:
     if is_externally_managed():
         packages = package if package == "numpy" else f"numpy {package}"
         return (
-            f"{name} {problem} in {where}, where pip must not install; type there: {python} -m "
-            f"venv ~/.paretune && ~/.paretune/bin/pip install {packages}, and add "
-            "?python=~/.paretune/bin/python to the address"
+            f"{name} {problem} in {where}, where pip must not install; type there: "
+            f"{environment_text(python, packages)}"
         )
     return (
         f"{name} {problem} in {where}; type there: {python} -m pip install {package}, or name "
         "another Python by ?python= in the address"
+    )
+
+
+def environment_text(python: str, packages: str) -> str:
+    """Returns what to type on the device for an environment with some packages."""
+    return (
+        f"{python} -m venv ~/.paretune && ~/.paretune/bin/pip install {packages}, and add "
+        "?python=~/.paretune/bin/python to the address"
     )
 
 

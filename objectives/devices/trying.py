@@ -10,6 +10,7 @@ from paretune.objectives.devices.device import Device, open_device
 from paretune.objectives.devices.errors import DeviceLost, DeviceRefused
 from paretune.objectives.devices.messages import DeviceFacts
 from paretune.objectives.devices.remembered import remember_device
+from paretune.objectives.devices.runner import environment_text
 from paretune.objectives.devices.runtimes import check_on_device, check_threads
 from paretune.objectives.devices.same_device import check_same_device
 
@@ -76,8 +77,7 @@ def _tried(device: Device, runtimes: Mapping[str, int]) -> TriedDevice:
     if not runtimes:
         problems.append(
             f"the device {device.address} is refused: it has no runtime; install one there, such "
-            "as: python3 -m venv ~/.paretune && ~/.paretune/bin/pip install numpy onnxruntime, and "
-            "add ?python=~/.paretune/bin/python to the address"
+            f"as: {environment_text('python3', 'numpy onnxruntime')}"
         )
     note = None
     try:
