@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from paretune.search.database import tables
 from paretune.search.database.base import Tables, exclusive_transaction, reading
-from paretune.search.database.engine import creation_lock
+from paretune.search.database.engine import create_tables
 from paretune.search.database.worker_rows import OPTIONS, RUN, WANTED
 from paretune.search.shell import without_password
 
@@ -34,9 +34,7 @@ class Requests(Tables):
 
     def _write_request(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes a row; makes the table in a database of an older Paretune."""
-        if not sa.inspect(self.engine).has_table(tables.requests.name):
-            with creation_lock(self.engine):
-                tables.requests.create(self.engine, checkfirst=True)
+        create_tables(self.engine, [tables.requests])
         with exclusive_transaction(self.engine) as connection:
             connection.execute(_DELETE, {"of": name})
             connection.execute(sa.insert(tables.requests), {"name": name, "value": dict(value)})

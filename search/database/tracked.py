@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from paretune.search.database import tables
 from paretune.search.database.base import Row, Tables, exclusive_transaction, reading
-from paretune.search.database.engine import create_tables, creation_lock
+from paretune.search.database.engine import create_tables
 
 STUDY = -1
 """The number that stands for the study, among those of trials."""
@@ -24,11 +24,7 @@ class Tracked(Tables):
 
     def make_tables(self) -> None:
         """Makes the tables in a database of an older Paretune."""
-        made = [tables.epochs, tables.tracked]
-        inspector = sa.inspect(self.engine)
-        if not all(inspector.has_table(table.name) for table in made):
-            with creation_lock(self.engine):
-                create_tables(self.engine, made)
+        create_tables(self.engine, [tables.epochs, tables.tracked])
 
     def add_epoch(self, trial: int, stage: str, epoch: int, values: Mapping[str, Any]) -> None:
         """Writes an epoch of a trial; replaces that of an interrupted attempt."""
