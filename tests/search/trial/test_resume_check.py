@@ -189,7 +189,7 @@ def test_study_in_its_own_folder_begins_again_without_that_folder(file: Path) ->
     assert f"start from nothing: remove {load_study(file).folder}." in text
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:secret@host/plates", "sqlite:////tmp/plates.db"])
+@pytest.mark.parametrize("url", ["postgresql://me:secret@host/plates", "sqlite:////srv/plates.db"])
 def test_study_in_another_database_begins_again_in_an_empty_one(file: Path, url: str) -> None:
     """Its folder has no database, so removing the folder would not help."""
     text = refusal(file, "study=another", f"storage={url}")
