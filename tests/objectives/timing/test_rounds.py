@@ -14,7 +14,13 @@ from paretune.objectives.base import Subject
 from paretune.objectives.calm import calm as host_calm
 from paretune.objectives.calm import without_waiting
 from paretune.objectives.latency import Latency
-from paretune.objectives.timing.round_estimates import BLOCKS, LEAST_BLOCKS, PATIENCE
+from paretune.objectives.timing.round_estimates import (
+    BLOCKS,
+    LEAST_BLOCKS,
+    LOOKING,
+    PATIENCE,
+    ROUGH,
+)
 from paretune.objectives.timing.rounds import TimingRounds
 
 MakeSubject = Callable[..., Subject]
@@ -136,3 +142,42 @@ def test_disturbed_host_is_measured_for_up_to_twice_the_time(subject: Subject, c
     assert not host_calm.overtime_pays
     assert rounds.counted_blocks() == list(range(len(rounds.subjects[0].blocks)))
     assert all(rounds.subjects[0].counted_ms(rounds.counted_blocks()))
+
+
+@pytest.mark.usefixtures("shared")
+def test_candidate_s_session_ends_early_if_calm_is_rare(subject: Subject, clock: Any) -> None:
+    baseline = replace(subject.artifact, path=Path("1.6.onnx"))
+    rounds = rounds_of(replace(subject, baseline=baseline), seconds=2.0)
+    rounds.run(lambda seconds: None)
+    assert rounds.disturbed
+    assert LOOKING * 2.0 <= clock.perf_counter() < (LOOKING + 0.1) * 2.0
+    assert math.exp(rounds.estimate(0).value) == pytest.approx(0.5)
+
+
+@pytest.mark.usefixtures("shared")
+def test_candidate_s_session_goes_on_while_its_interval_is_wide(
+    subject: Subject, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each load of the networks makes the candidate nine times as slow, or as fast as before."""
+    runtime: Any = subject.runtime
+    load = runtime.load
+
+    def unsteady(path: Path, options: Any) -> Any:
+        run = load(path, options)
+        times = 9 if path.stem == "0.8" and runtime.loads % 4 < 2 else 1
+        return lambda inputs: [run(inputs) for _ in range(times)]
+
+    monkeypatch.setattr(runtime, "load", unsteady)
+    monkeypatch.setattr(TimingRounds, "judge", lambda self: reload_and_judge(self))
+    baseline = replace(subject.artifact, path=Path("1.6.onnx"))
+    rounds = rounds_of(replace(subject, baseline=baseline), seconds=0.5)
+    rounds.run(lambda seconds: None)
+    assert clock.perf_counter() > PATIENCE * 0.5
+    assert rounds.estimate(0).half > math.log1p(ROUGH)
+
+
+def reload_and_judge(rounds: TimingRounds) -> None:
+    """Loads all networks after each block, though none was calm."""
+    super(TimingRounds, rounds).judge()
+    for runs in rounds.networks():
+        runs.reload()
