@@ -105,6 +105,13 @@ class Gauge:
         """Whether any quantity is timed."""
         return any(OBJECTIVES.get(name).cost == TIMING for name, _ in self.quantities)
 
+    @property
+    def timing_seconds(self) -> float:
+        """Seconds that the timed quantities take at most, as far as their options say."""
+        timed = [pair for pair in self.quantities if OBJECTIVES.get(pair[0]).cost == TIMING]
+        params = [OBJECTIVES.get(n).Params.model_validate(dict(o)) for n, o in timed]
+        return math.fsum(getattr(each, "seconds", 0.0) for each in params)
+
     def artifact_dependent(self) -> Gauge:
         """Returns the gauge without quantities of the model, which are equal on all targets."""
         kept = [(n, o) for n, o in self.quantities if depends_on_artifact(OBJECTIVES.get(n))]

@@ -29,6 +29,13 @@ NO_ARTIFACT = cast(Any, None)
 """Artifact of a subject if every quantity follows from the model."""
 
 
+DEPLOYING = 0.4
+"""Seconds that a small network takes to become a file, and to be checked and scored."""
+
+TIMED = 0.25
+"""Share of the seconds of a timing that it usually takes."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A deployment of a study, with what is measured there.
@@ -47,6 +54,11 @@ class Target:
     def name(self) -> str | None:
         """Target name; None for a study with one runtime."""
         return self.deployment.target
+
+    @property
+    def trial_seconds(self) -> float:
+        """Seconds that a trial takes to deploy and to measure, on a common processor."""
+        return DEPLOYING + TIMED * self.gauge.timing_seconds
 
     def subject(
         self,

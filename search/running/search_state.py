@@ -78,7 +78,9 @@ class SearchState:
         self.report, self.progress, self.earlier = report, progress, earlier
         self._versions, self._looked = Versions(study.engine), -math.inf
         start = earlier.grid_start
-        self.proposer = Proposer(spec, study.cheap, study.cost, start, study.estimates)
+        self.proposer = Proposer(
+            spec, study.cheap, study.cost, start, study.estimates, study.overhead
+        )
         self.plans = SpacePlans(spec.space, study.plan)
         self.hints = Hints(
             plans_to_try_first(spec, study.engine), spec.space, self.proposer.prior, spec.seed

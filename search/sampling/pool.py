@@ -184,18 +184,22 @@ class Pool:
             start = max(0, min(start, len(entries) - NEAR))
             entries = [entries[index] for index in order[start : start + NEAR]]
         running = max(0, number - 1 - self._history.ended) + attempt
-        return entries[self._farthest(entries, min(running, len(entries) - 1))]
+        return entries[self._farthest([e.row for e in entries], min(running, len(entries) - 1))]
 
-    def _farthest(self, entries: Sequence[PoolEntry], running: int) -> int:
-        """Returns the index of the entry that is farthest from all trials.
+    def farthest(self, assignments: Sequence[Params]) -> int:
+        """Returns the index of the assignment that differs most from all trials."""
+        return self._farthest([self._features.row(params) for params in assignments], 0)
+
+    def _farthest(self, features: Sequence[np.ndarray], running: int) -> int:
+        """Returns the index of the features [width] that are farthest from those of all trials.
 
         Args:
-            entries: The entries.
-            running: Number of trials without a result: the farthest entries before this one.
+            features: The features of each assignment.
+            running: Number of trials without a result: the farthest ones before this one.
         """
-        rows = filled(np.array([entry.row for entry in entries]))
-        apart = np.full(len(entries), np.inf)
-        farthest = len(entries) // 2
+        rows = filled(np.array(features))
+        apart = np.full(len(rows), np.inf)
+        farthest = len(rows) // 2
         if self._history.ended:
             earlier = filled(self._history.rows)
             apart = np.abs(rows[:, None] - earlier[None]).sum(axis=2).min(axis=1)

@@ -131,6 +131,7 @@ class Proposer:
         grid_start: The number of the last trial before a grid began.
         estimates: What is known of an elastic network's subnets before their trials; None if
             nothing is.
+        overhead: What a trial takes besides training, as a training cost.
 
     Raises:
         UserError: The sampler does not have the options of the study file.
@@ -143,6 +144,7 @@ class Proposer:
         cost: TrainingCost | None = None,
         grid_start: int = 0,
         estimates: SubnetEstimates | None = None,
+        overhead: float = 0.0,
     ) -> None:
         self._estimates = estimates
         self._spec = spec
@@ -166,6 +168,7 @@ class Proposer:
             variant_formats(spec) if spec.format_variants is True else (),
             self.prior,
             estimates,
+            overhead,
         )
         self._baseline: Mapping[str, float] = {}
         self._asked: dict[int, Proposal] = {}

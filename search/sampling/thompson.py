@@ -51,7 +51,10 @@ Without known objectives it falls, on `car` from .902 to .846.
 """
 
 STARTUP_DRAWS = 20
-"""Uniform draws for each startup network, which is the cheapest of them."""
+"""Uniform draws for each startup network: the one that differs most among the cheapest.
+
+Costs that differ by less than the overhead of a trial are about equal.
+"""
 
 PRICED = 16
 """Networks for which the cost is computed first: those that may add most hypervolume.
@@ -68,7 +71,7 @@ FLOOR = 0.25
 """Share of the mean cost that is added to each cost.
 
 A trial takes time outside of training, too. A network with nearly no cost must not win for that
-reason alone.
+reason alone. The overhead of a trial is added instead where it is more.
 """
 
 WORST_DISTANCE = 30.0
@@ -93,6 +96,7 @@ class ThompsonSampler:
         formats: Number formats in which every trained network is measured.
         prior: The user's beliefs; None if there are none.
         estimate: Returns what is known of an assignment before its trial, in [0, 1]; or None.
+        overhead: What a trial takes besides training, in the unit of `cost`.
     """
 
     def __init__(
@@ -107,11 +111,13 @@ class ThompsonSampler:
         formats: Sequence[Params] = (),
         prior: Prior | None = None,
         estimate: Callable[[Params], float] | None = None,
+        overhead: float = 0.0,
     ) -> None:
         self._names = list(objectives)
         self._signs = np.array([-1.0 if d == "maximize" else 1.0 for d in objectives.values()])
         self._constraints = constraints
         self._forest = RandomForest(options)
+        self._overhead = overhead
         self._startup = options.startup_trials
         if cost is not None:
             self._startup = min(self._startup, STARTUP_NETWORKS * max(1, len(formats)))
@@ -205,7 +211,10 @@ class ThompsonSampler:
         proposals = [self.propose_mutation(random) for _ in range(STARTUP_DRAWS)]
         costs = self._prices.of([params for _, params in proposals])
         repeated = [key_of(params) in self.history.proposed for _, params in proposals]
-        return proposals[int(np.argmin(np.where(repeated, math.inf, costs)))]
+        costs = np.where(repeated, math.inf, costs)
+        cheap = np.flatnonzero(costs <= costs.min() + self._overhead)
+        farthest = self._pool.farthest([proposals[index][1] for index in cheap])
+        return proposals[int(cheap[farthest])]
 
     def _best_network(
         self,
@@ -262,8 +271,14 @@ class ThompsonSampler:
         for start in range(0, len(order), PRICED):
             costs = self._prices.of(params[: start + PRICED])[start:]
             if not start:
-                floor = _floor(costs)
+                floor = self._floor(costs)
             yield order[start : start + PRICED], costs + floor, floor
+
+    def _floor(self, costs: np.ndarray) -> float:
+        """Returns what is added to each cost [N]: the overhead, or FLOOR times their mean."""
+        finite = costs[np.isfinite(costs)]
+        mean = float(finite.mean()) if len(finite) else 0.0
+        return max(self._overhead, FLOOR * mean) or 1.0
 
     def _belief_weights(self, entries: Sequence[PoolEntry], owners: np.ndarray) -> np.ndarray:
         """Returns the factor [N] of each network's gain: that of its most probable entry."""
@@ -294,9 +309,3 @@ class ThompsonSampler:
             excess = values - bound if constraint.upper else bound - values
             total += np.maximum(excess, 0.0) / (abs(bound) or 1.0)
         return total
-
-
-def _floor(costs: np.ndarray) -> float:
-    """Returns what is added to each cost: FLOOR times the mean of some [N]; 1 if all are free."""
-    finite = costs[np.isfinite(costs)]
-    return (FLOOR * float(finite.mean()) if len(finite) else 0.0) or 1.0

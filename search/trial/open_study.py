@@ -63,6 +63,7 @@ class OpenStudy(ABC):
         classes: Number of classes, which gives the chance level; None if there are none.
         cheap: Objective values that need no training; None if there are none.
         cost: Remaining training cost of a plan; None if it is unknown.
+        overhead: What a trial takes besides training, as a training cost.
         estimates: What is known of an elastic network's subnets before their trials; or None.
         timed: Whether any quantity is timed, and so measured again in the final session.
         race: Compares trials while they train; None if each trains to its end.
@@ -80,6 +81,7 @@ class OpenStudy(ABC):
     classes: int | None = None
     cheap: Cheap | None = None
     cost: Cost | None = None
+    overhead: float = 0.0
     estimates: SubnetEstimates | None = None
     timed: bool = False
 

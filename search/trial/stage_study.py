@@ -101,6 +101,7 @@ class StageStudy(OpenStudy):
         pipeline = self._pipeline(data, cache, spec.seed)
         costs = TrainingCosts(pipeline, cache, data)
         self.cost = lambda choices: costs.price(self.plan(choices))
+        self.overhead = costs.of_seconds(sum(target.trial_seconds for target in targets))
         self.workbench = Workbench(
             spec, self.host, data, targets, pipeline, cache, self.store, self.race
         )

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from paretune.objectives.forward_counts import count_forward
-from paretune.search.building.training_cost import ACTIVATION, EXAMPLE, TrainingCosts
+from paretune.search.building.training_cost import ACTIVATION, EXAMPLE, SPEED, TrainingCosts
 from paretune.search.building.watch import Watch
+from paretune.search.measuring.targets import DEPLOYING, TIMED
 from paretune.search.study_file.loading import load_study
 from paretune.search.trial.stage_study import StageStudy
 from paretune.spaces.rebuild import initial_candidate
@@ -77,6 +78,15 @@ def test_techniques_that_train_report_their_epochs(study: StageStudy) -> None:
 def test_impossible_network_has_infinite_cost(study: StageStudy) -> None:
     shrunk = {"resnet": {"stages": 9, "blocks": 1, "width": 8, "shortcut": "nonsense"}}
     assert price(study, choices(study, shrunk)) == math.inf
+
+
+def test_overhead_is_as_much_training_as_a_trial_takes_besides(tiny: Path) -> None:
+    objectives = "objectives={accuracy: maximize, latency: {minimize: p50, seconds: 3}}"
+    for timed, changes in ((0.0, ["objectives={accuracy: maximize}"]), (3.0, [objectives])):
+        study = StageStudy(load_study(tiny, [*changes, "constraints=[]", "goals=[]"]))
+        seconds = study.overhead * study.workbench.data.size("train") / SPEED
+        assert seconds == pytest.approx(DEPLOYING + TIMED * timed)
+        study.close()
 
 
 def test_network_is_counted_once_for_all_runs_and_without_published_weights(

@@ -32,9 +32,9 @@ objectives: {accuracy: maximize, size: minimize}
 """
 
 
-def spec(folder: Path, sampler: str, study: str = STUDY) -> StudySpec:
+def spec(folder: Path, sampler: str, study: str = STUDY, seed: int = 7) -> StudySpec:
     file = folder / "s.yaml"
-    file.write_text(study + f"search: {{sampler: {sampler}, trials: 40, seed: 7}}\n")
+    file.write_text(study + f"search: {{sampler: {sampler}, trials: 40, seed: {seed}}}\n")
     return load_study(file)
 
 
@@ -188,13 +188,22 @@ def test_auto_begins_with_the_cheapest_of_several_draws(tmp_path: Path) -> None:
     assert mean_width(Proposer(spec(tmp_path, "auto"))) == pytest.approx(0.5625, abs=0.1)
 
 
-def late_widths(folder: Path, sampler: str) -> list[float]:
-    """Returns the widths from the tenth proposal on; all widths above .25 are equally accurate."""
+def test_costs_below_the_overhead_of_a_trial_are_equal_at_first(tmp_path: Path) -> None:
+    overhead = Proposer(spec(tmp_path, "auto"), None, width_price, overhead=10.0)
+    assert mean_width(overhead) == pytest.approx(0.5625, abs=0.1)
 
+
+def late_widths(folder: Path, sampler: str, overhead: float = 0.0) -> list[float]:
+    """Returns the widths from the tenth proposal on; all widths above .25 are equally accurate."""
+    studies = [spec(folder, sampler, seed=seed) for seed in range(6)]
+    return [width for study in studies for width in _late_widths(study, overhead)]
+
+
+def _late_widths(study: StudySpec, overhead: float) -> list[float]:
     def cost(choices: Any) -> Callable[[], float]:
         return lambda: widths(choices) ** 4
 
-    proposer, proposed = Proposer(spec(folder, sampler), None, cost), []
+    proposer, proposed = Proposer(study, None, cost, overhead=overhead), []
     for number in range(1, 41):
         proposal = proposer.ask(number)
         width, size = widths(proposal.choices), 1.0 - 0.1 * (number % 7)
@@ -209,6 +218,11 @@ def test_gain_is_divided_by_the_cost_of_training(tmp_path: Path) -> None:
     free = late_widths(tmp_path, "{auto: {cost_aware: false}}")
     assert cost_aware.count(1.0) < 0.75 * free.count(1.0)
     assert cost_aware.count(0.5) > cost_aware.count(0.25), "a low cost alone adds nothing"
+
+
+def test_cost_of_training_counts_little_beside_a_large_overhead(tmp_path: Path) -> None:
+    alone = late_widths(tmp_path, "auto").count(1.0)
+    assert late_widths(tmp_path, "auto", overhead=10.0).count(1.0) > 1.25 * alone
 
 
 def test_gain_of_a_network_includes_that_of_its_format_variants(tmp_path: Path) -> None:
