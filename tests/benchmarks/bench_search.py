@@ -192,7 +192,8 @@ def without_cache() -> AbstractContextManager[Any]:
 
 
 ELASTIC = (
-    "{of: baseline, width: [0.25, 1], epochs: 6, batch_size: 64, optimizer: {adam: {lr: 1e-3}}}"
+    "{of: baseline, width: [0.25, 1], epochs: 6, random: 1, batch_size: 64, "
+    "optimizer: {adam: {lr: 1e-3}}}"
 )
 """Options of the elastic architecture of the sides `elastic`: half the baseline's epochs."""
 
