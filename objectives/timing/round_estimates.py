@@ -44,10 +44,9 @@ PATIENCE = 2
 wait for calm (`objectives.calm`)."""
 
 LOOKING = 0.25
-"""Share of its time in which the session of a single candidate looks for calm blocks. If they are
-so rare that there will not be enough, it ends with what it has: in the rest of the time, intervals
-of seven small networks beside busy neighbours fell from 9 % to 6 %, and the error of the median not
-at all. The final session of a study takes all its time."""
+"""Share of its time in which the session of one network looks for calm blocks. If they are rare, it
+ends with what it has: in the rest of the time, the intervals of seven small networks beside busy
+neighbours fell from 9 % to 6 %, and their errors by less. A final session takes all its time."""
 
 ROUGH = 0.1
 """Half width of the interval, relative, with which such a session may end."""
@@ -129,17 +128,18 @@ class RoundEstimates:
             return self._is_in_vain(spent, seconds)
         return (
             not self._params.spread
-            and self.is_calibrated()
+            and self.is_calibrated(math.log1p(self._params.precision))
             and all(self.is_precise(subject) for subject in range(len(self.subjects)))
         )
 
     def _is_in_vain(self, spent: float, seconds: float) -> bool:
-        """Returns whether the rest of a candidate's session would hardly make it calm."""
-        is_search = self.baseline is not None and len(self.subjects) == 1
+        """Returns whether the rest of one network's session would hardly make it calm."""
+        is_search = len(self.subjects) == 1 and bool(self.baseline or self.references)
         if not is_search or self._params.spread or spent < LOOKING * seconds:
             return False
         is_rare = sum(self._calm) * seconds < LEAST_BLOCKS * spent
-        return is_rare and self.estimate(0).half <= math.log1p(ROUGH)
+        rough = math.log1p(ROUGH)
+        return is_rare and self.estimate(0).half <= rough and self.is_calibrated(rough)
 
     def longest(self, seconds: float) -> float:
         """Returns how long rounds of some seconds may take on a disturbed machine."""
@@ -161,17 +161,20 @@ class RoundEstimates:
         wanted = math.log1p(self._params.precision)
         return estimate.half <= max(wanted, NEAR_FLOOR * estimate.floor)
 
-    def is_calibrated(self) -> bool:
+    def is_calibrated(self, wanted: float) -> bool:
         """Returns whether the references' ratios to the baseline have narrow intervals.
 
         True if the subject is not the baseline: then these ratios were measured before.
+
+        Args:
+            wanted: Half width of an interval, as a logarithm. These have half of it, as all later
+                measurements use them.
         """
         if self.baseline is not None:
             return True
         levels = self.log_levels(self.subjects[0])
-        wanted = math.log1p(self._params.precision) / 2
         return all(
-            mean_of(_minus(self.log_levels(reference), levels)).half <= wanted
+            mean_of(_minus(self.log_levels(reference), levels)).half <= wanted / 2
             for reference in self.references
         )
 

@@ -16,6 +16,7 @@ from paretune.objectives.calm import without_waiting
 from paretune.objectives.latency import Latency
 from paretune.objectives.timing.round_estimates import (
     BLOCKS,
+    CALIBRATION,
     LEAST_BLOCKS,
     LOOKING,
     PATIENCE,
@@ -152,6 +153,19 @@ def test_candidate_s_session_ends_early_if_calm_is_rare(subject: Subject, clock:
     assert rounds.disturbed
     assert LOOKING * 2.0 <= clock.perf_counter() < (LOOKING + 0.1) * 2.0
     assert math.exp(rounds.estimate(0).value) == pytest.approx(0.5)
+
+
+@pytest.mark.usefixtures("shared")
+def test_baseline_s_session_ends_early_if_calm_is_rare_and_references_agree(
+    subject: Subject, clock: Any
+) -> None:
+    reference = replace(subject, artifact=replace(subject.artifact, path=Path("1.6.onnx")))
+    rounds = rounds_of(subject, seconds=2.0)
+    rounds.references = rounds_of(reference).subjects
+    rounds.run(lambda seconds: None)
+    assert rounds.disturbed
+    assert LOOKING * CALIBRATION * 2.0 <= clock.perf_counter() < (LOOKING + 0.1) * CALIBRATION * 2.0
+    assert rounds.log_ratios(rounds.subjects[0]) == pytest.approx([math.log(2)])
 
 
 @pytest.mark.usefixtures("shared")
