@@ -126,9 +126,10 @@ class RoundEstimates:
             return calm >= LEAST_BLOCKS or spent >= self.longest(seconds)
         if calm < LEAST_BLOCKS:
             return self._is_in_vain(spent, seconds)
+        wanted = math.log1p(self._params.precision) / 2  # all later sessions use these ratios
         return (
             not self._params.spread
-            and self.is_calibrated(math.log1p(self._params.precision))
+            and self.is_calibrated(wanted)
             and all(self.is_precise(subject) for subject in range(len(self.subjects)))
         )
 
@@ -167,14 +168,13 @@ class RoundEstimates:
         True if the subject is not the baseline: then these ratios were measured before.
 
         Args:
-            wanted: Half width of an interval, as a logarithm. These have half of it, as all later
-                measurements use them.
+            wanted: Half width of the intervals, as a logarithm.
         """
         if self.baseline is not None:
             return True
         levels = self.log_levels(self.subjects[0])
         return all(
-            mean_of(_minus(self.log_levels(reference), levels)).half <= wanted / 2
+            mean_of(_minus(self.log_levels(reference), levels)).half <= wanted
             for reference in self.references
         )
 
