@@ -134,7 +134,7 @@ def test_devices_of_a_study_are_tried_with_their_runtimes(
 def test_devices_tries_the_device_of_a_study(tmp_path: Path) -> None:
     address = f"local://?folder={tmp_path}/device"
     study = board_study(tmp_path, address)
-    text = study.read_text().replace("ncnn: {}", "onnxruntime: {threads: 2}")
+    text = study.read_text().replace("ncnn: {}", "onnxruntime: {threads: 1}")
     text = text.replace('  other: {onnxruntime: {}, device: "ssh://pi@cam"}\n', "")
     study.write_text(text)
 
