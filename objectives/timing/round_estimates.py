@@ -124,19 +124,17 @@ class RoundEstimates:
             return False
         if spent >= seconds:
             return calm >= LEAST_BLOCKS or spent >= self.longest(seconds)
+        if self._params.spread:
+            return False
         if calm < LEAST_BLOCKS:
             return self._is_in_vain(spent, seconds)
         wanted = math.log1p(self._params.precision) / 2  # all later sessions use these ratios
-        return (
-            not self._params.spread
-            and self.is_calibrated(wanted)
-            and all(self.is_precise(subject) for subject in range(len(self.subjects)))
-        )
+        return self.is_calibrated(wanted) and all(map(self.is_precise, range(len(self.subjects))))
 
     def _is_in_vain(self, spent: float, seconds: float) -> bool:
         """Returns whether the rest of one network's session would hardly make it calm."""
-        is_search = len(self.subjects) == 1 and bool(self.baseline or self.references)
-        if not is_search or self._params.spread or spent < LOOKING * seconds:
+        has_yardstick = self.baseline is not None or bool(self.references)
+        if len(self.subjects) > 1 or not has_yardstick or spent < LOOKING * seconds:
             return False
         is_rare = sum(self._calm) * seconds < LEAST_BLOCKS * spent
         rough = math.log1p(ROUGH)

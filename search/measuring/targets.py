@@ -28,7 +28,6 @@ NO_MODEL = cast(Any, None)
 NO_ARTIFACT = cast(Any, None)
 """Artifact of a subject if every quantity follows from the model."""
 
-
 DEPLOYING = 0.4
 """Seconds that a small network takes to become a file, and to be checked and scored."""
 

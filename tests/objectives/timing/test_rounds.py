@@ -182,7 +182,7 @@ def test_candidate_s_session_goes_on_while_its_interval_is_wide(
         return lambda inputs: [run(inputs) for _ in range(times)]
 
     monkeypatch.setattr(runtime, "load", unsteady)
-    monkeypatch.setattr(TimingRounds, "judge", lambda self: reload_and_judge(self))
+    monkeypatch.setattr(TimingRounds, "judge", reload_and_judge)
     baseline = replace(subject.artifact, path=Path("1.6.onnx"))
     rounds = rounds_of(replace(subject, baseline=baseline), seconds=0.5)
     rounds.run(lambda seconds: None)
