@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from paretune.search.database.reader import study_reader
 from paretune.search.errors import UserError
+from paretune.search.study_file.missing_file import SUFFIXES, missing_study
 from paretune.search.study_file.storage import storage_url
 
 if TYPE_CHECKING:
     from paretune.search.study.spec import StudySpec
-
-SUFFIXES = (".yaml", ".yml")
 
 MODEL_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".onnx", ".pt2", ".tflite", ".h5")
 """Endings of files that hold a model or its weights, not a study."""
@@ -73,7 +72,7 @@ def locate(study: str, storage: str | None = None) -> StudyLocation:
     elif path.is_file():
         file, folder = path.resolve(), path.resolve().with_suffix("")
     else:
-        raise UserError(f"{study}: there is no such study file, and no such folder")
+        raise missing_study(study, "study file, and no such folder")
     if storage is None and file.is_file():
         storage = _storage_in(file)
     return StudyLocation(file, folder, storage_url(storage or "sqlite", folder))

@@ -9,6 +9,9 @@ from paretune.search.study.records import StudyRecord, TrialRecord
 
 WORDS = ("knee", "fastest", "smallest", "baseline")
 
+OFFERED = 8
+"""Trials that an error names."""
+
 MOST_DIGITS = 25
 """Digits of a trial's number that are read; databases store it in 32 bits."""
 
@@ -62,13 +65,26 @@ def _numbered(record: StudyRecord, number: int) -> TrialRecord:
     trial = next((t for t in record.trials if t.number == number), None)
     if trial is None:
         last = record.trials[-1].number if record.trials else "none"
-        raise UserError(f"--pick {number}: there is no such trial; the last is {last}")
+        raise UserError(
+            f"--pick {number}: there is no such trial; the last is {last}{_offer(record)}"
+        )
     if trial.repeat_of is not None:
         return _numbered(record, trial.repeat_of)
     if not trial.measured_now:
         reason = (trial.reason or {}).get("text", trial.state)
-        raise UserError(f"--pick {number}: this trial has no model: {trial.state} ({reason})")
+        raise UserError(
+            f"--pick {number}: this trial has no model: {trial.state} ({reason}){_offer(record)}"
+        )
     return trial
+
+
+def _offer(record: StudyRecord) -> str:
+    """Returns what a user may pick by a number, to end an error; empty without a front."""
+    numbers = [str(trial.number) for trial in record.front]
+    if not numbers:
+        return ""
+    more = f" and {len(numbers) - OFFERED} more" if len(numbers) > OFFERED else ""
+    return f"; on the front are trials {', '.join(numbers[:OFFERED])}{more}"
 
 
 def _constrained(record: StudyRecord, query: str) -> TrialRecord:

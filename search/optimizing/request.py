@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretune.search.errors import UserError
-from paretune.search.locate import MODEL_SUFFIXES, SUFFIXES
+from paretune.search.locate import MODEL_SUFFIXES
+from paretune.search.study_file.missing_file import SUFFIXES, missing_study
 
 NO_TIME = "give --time, for example --time 1h: the time of everything, from the first measurement"
 
@@ -88,7 +89,7 @@ class OptimizeRequest:
 
     def _check_study(self) -> None:
         if not self.file.is_file():
-            raise UserError(f"{self.subject}: there is no such study file")
+            raise missing_study(self.file)
         options = {
             "--data": self.data,
             "--checkpoint": self.checkpoint,

@@ -27,6 +27,7 @@ from paretune.search.study_file.elastic_checks import check_elastic
 from paretune.search.study_file.elastic_section import ElasticReader
 from paretune.search.study_file.files_section import FilesReader
 from paretune.search.study_file.input_kinds import check_kinds
+from paretune.search.study_file.missing_file import missing_study
 from paretune.search.study_file.networks import NetworkReader
 from paretune.search.study_file.option_names import option_names
 from paretune.search.study_file.problems import Key, Problems
@@ -123,7 +124,7 @@ def load_study(
     """
     file = Path(path)
     if not file.is_file():
-        raise UserError(f"{file}: there is no such study file")
+        raise missing_study(file)
     document = read_document(file, overrides)
     return _StudyLoader(document, file, storage, trials, time).load()
 
