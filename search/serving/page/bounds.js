@@ -3,7 +3,7 @@
 import { bestInside, constraintTexts, isBounded, mainSide, outward, RULES } from "./choice.js";
 import { byId, el, note, refresh } from "./dom.js";
 import { count, formatValue, list, quote } from "./format.js";
-import { scaleOf } from "./scales.js";
+import { scaleOf, valueOf } from "./scales.js";
 
 const STEPS = 500;
 
@@ -65,12 +65,12 @@ export class Bounds {
 
   #slide(index, side, step) {
     const scale = this.scales[index], loose = step === (side === "most" ? STEPS : 0);
-    this.#set(scale.axis.name, side, loose ? null : outward(valueAt(scale, step / STEPS) * scale.factor, side === "most") / scale.factor);
+    this.#set(scale.axis.name, side, loose ? null : valueOf(outward(valueAt(scale, step / STEPS) * scale.factor, side === "most"), scale));
   }
 
   #type(index, side, field) {
     const scale = this.scales[index], number = field.valueAsNumber;
-    this.#set(scale.axis.name, side, Number.isFinite(number) ? number / scale.factor : null);
+    this.#set(scale.axis.name, side, Number.isFinite(number) ? valueOf(number, scale) : null);
   }
 
   #set(name, side, value) {

@@ -21,6 +21,9 @@ export function scaleOf(axis, rows) {
   return { axis, factor, unit, log, low, high, title, of: (row) => factor * row.values[axis.name] };
 }
 
+// The value of a number in the unit that is shown: 2.01 KB are 2010 bytes, not 2009.9999999999998.
+export const valueOf = (number, scale) => Number((number / scale.factor).toPrecision(15));
+
 function factorOf(unit, high) {
   if (unit === "fraction") return [100, "%"];
   const fitting = SIZES[unit]?.find(([size]) => high >= size);

@@ -368,3 +368,15 @@ def test_figures_have_the_texts_of_the_command_line(address: str, open_page: Ope
     assert dict(zip(map(str, cases), shown, strict=True)) == {
         str([v, u]): format_value(v, u) for v, u in cases
     }
+
+
+def test_typed_bound_is_the_value_that_the_unit_shows(address: str, open_page: Open) -> None:
+    """2.01 / 0.001 is 2009.9999999999998, a bound that would leave out a file of 2010 bytes."""
+    page = open_page(address)
+    wrong = page.evaluate(
+        "async () => { const { valueOf } = await import('/static/scales.js'); const wrong = [];"
+        " for (const unit of [1, 1e3, 1e6, 1e9]) for (let bytes = 1; bytes < 20000; bytes += 1)"
+        " if (valueOf(bytes / unit, { factor: 1 / unit }) !== bytes) wrong.push([bytes, unit]);"
+        " return wrong; }"
+    )
+    assert wrong == []
