@@ -24,6 +24,11 @@ Checkpoint = str | Mapping[str, str]
 """Path of a file with weights, or {"file": path, "key": keys inside the file}."""
 
 
+ROUNDING = 1e-12
+"""A value equals its bound if they differ by at most this share of the bound's larger term: in
+binary numbers, 2.01 KB are 2009.9999999999998 bytes, and 0.8 - 10 % is 0.7000000000000001."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """A name picked from a table, with its checked parameters as JSON, defaults included."""
@@ -89,6 +94,9 @@ class Constraint:
         """
         bound = self.bound.resolve(baseline)
         excess = value - bound if self.upper else bound - value
+        terms = abs(self.bound.factor * baseline), abs(self.bound.offset)
+        if abs(excess) <= ROUNDING * max(terms):
+            return 0.0
         return excess / (abs(bound) or 1.0)
 
     def value(self, violation: float, baseline: float) -> float:

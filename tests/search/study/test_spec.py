@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretune.search.study.constraints import read_constraint
-from paretune.search.study.spec import Bound, canonical, digest
+from paretune.search.study.spec import ROUNDING, Bound, canonical, digest
 
 UNITS = {"accuracy": "fraction", "latency": "ms", "size": "bytes"}
 
@@ -48,6 +48,35 @@ def test_violation_is_a_share_of_the_bound(
     assert actual == pytest.approx(violation, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "baseline"),
+    [
+        ("size <= 2.01 KB", 2010, 9e4),  # 2.01 * 1000 is 2009.9999999999998
+        ("accuracy >= baseline - 10%", 0.7, 0.8),  # 0.8 - 0.1 is 0.7000000000000001
+        ("accuracy >= baseline - 0.7%", 0.0, 0.007),  # 0.007 - 0.007 is above 0
+        ("latency <= 0.7 x baseline", 2.1, 3.0),  # 0.7 * 3 is 2.0999999999999996
+    ],
+)
+def test_value_equal_to_its_bound_keeps_it(text: str, value: float, baseline: float) -> None:
+    assert read_constraint(text, UNITS).violation(value, baseline) == 0
+
+
+def test_every_size_keeps_itself_as_a_bound_in_any_unit() -> None:
+    for size in range(1, 20_000):
+        for unit, factor in (("KB", 1000), ("MB", 1_000_000), ("KiB", 1024)):
+            constraint = read_constraint(f"size <= {size / factor!r} {unit}", UNITS)
+            assert constraint.violation(size, 0.0) <= 0 < constraint.violation(size + 1, 0.0)
+
+
+def test_every_share_of_examples_keeps_itself_as_a_bound() -> None:
+    for count in (100, 200, 448, 1000):
+        for right in range(count + 1):
+            for lost in range(20):
+                text = f"accuracy >= baseline - {100 * lost / count!r}%"
+                constraint = read_constraint(text, UNITS)
+                assert constraint.violation(right / count, (right + lost) / count) <= 0, text
+
+
 @given(bound=positive, value=positive, baseline=positive)
 def test_violation_is_positive_exactly_when_broken(
     bound: float, value: float, baseline: float
@@ -55,8 +84,9 @@ def test_violation_is_positive_exactly_when_broken(
     upper = read_constraint(f"latency <= {bound!r}", UNITS)
     lower = read_constraint(f"latency >= {bound!r}", UNITS)
 
-    assert (upper.violation(value, baseline) > 0) == (value > bound)
-    assert (lower.violation(value, baseline) > 0) == (value < bound)
+    is_equal = abs(value - bound) <= ROUNDING * bound
+    assert (upper.violation(value, baseline) > 0) == (value > bound and not is_equal)
+    assert (lower.violation(value, baseline) > 0) == (value < bound and not is_equal)
     assert upper.violation(value, baseline) == -lower.violation(value, baseline)
     for constraint in (upper, lower):
         recovered = constraint.value(constraint.violation(value, baseline), baseline)
