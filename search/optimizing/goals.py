@@ -65,10 +65,7 @@ def _standing(
 ) -> Standing:
     base = baseline[goal.quantity].value if goal.quantity in baseline else 0.0
     bound = goal.bound.resolve(base)
-    excess = bound - measured.value if goal.upper else measured.value - bound
-    if goal.violation(measured.value, base) <= 0:
-        excess = max(0.0, excess)  # beyond the bound by a rounding error
-    margin = excess / way(bound, base, measured.unit)
+    margin = -goal.excess(measured.value, base) / way(bound, base, measured.unit)
     return Standing(goal, measured.value, bound, margin, measured.unit)
 
 

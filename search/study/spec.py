@@ -23,7 +23,6 @@ Direction = Literal["minimize", "maximize"]
 Checkpoint = str | Mapping[str, str]
 """Path of a file with weights, or {"file": path, "key": keys inside the file}."""
 
-
 ROUNDING = 1e-12
 """A value equals its bound if they differ by at most this share of the bound's larger term: in
 binary numbers, 2.01 KB are 2009.9999999999998 bytes, and 0.8 - 10 % is 0.7000000000000001."""
@@ -92,12 +91,14 @@ class Constraint:
 
         Shares make milliseconds and bytes count alike for a sampler that adds violations up.
         """
+        return self.excess(value, baseline) / (abs(self.bound.resolve(baseline)) or 1.0)
+
+    def excess(self, value: float, baseline: float) -> float:
+        """Returns how far a value is beyond the bound, in its unit; 0 if equal but for rounding."""
         bound = self.bound.resolve(baseline)
         excess = value - bound if self.upper else bound - value
         terms = abs(self.bound.factor * baseline), abs(self.bound.offset)
-        if abs(excess) <= ROUNDING * max(terms):
-            return 0.0
-        return excess / (abs(bound) or 1.0)
+        return 0.0 if abs(excess) <= ROUNDING * max(terms) else excess
 
     def value(self, violation: float, baseline: float) -> float:
         """Returns the value that has this violation: the inverse of `violation`."""
