@@ -144,6 +144,7 @@ def test_network_without_weights_gets_a_study_that_runs(cli: Cli, folder: Path) 
     assert "width" in study["space"]["architecture"]["simple_cnn"]
     assert study["space"]["pretrain"] == study["baseline"]["pretrain"]
     assert "flip" not in study["baseline"]["pretrain"].get("augment", {})
+    assert cli("check", "first.yaml", "--full").code == 0
     once = ("--set", "baseline.pretrain.epochs=1", "--set", "space.pretrain.epochs=1")
     run = cli("run", "first.yaml", "--trials", 2, *once, "--set", "search.format_variants=false")
     assert run.code == 0, run.err

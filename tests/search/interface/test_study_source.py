@@ -54,7 +54,9 @@ def test_name_of_sections_is_their_folder_by_default(
 
 def test_missing_study_is_refused(tmp_path: Path) -> None:
     text = message(tmp_path / "none.yaml")
-    assert "there is no such study file, and no such folder; paretune init writes" in text
+    assert text.endswith(
+        "there is no such study file, and no such folder; paretune init writes a first study file"
+    )
 
 
 def test_file_with_sections_is_refused(tiny: Path) -> None:
